@@ -1,0 +1,103 @@
+"""How fast one pool probes, gossips and gives up; the three profiles are memberlist's, so that pools can be mixed."""
+
+from dataclasses import dataclass, fields
+
+
+@dataclass(frozen=True, slots=True)
+class SwimSettings:
+    """The figures of one pool. All lengths are seconds. `ValueError` for a combination that cannot work.
+
+    probe_interval: one member is probed in each; scaled by our awareness while a probe fails.
+    probe_timeout: wait for a direct ack before others are asked; scaled likewise (Lifeguard, section IV-A; memberlist
+        leaves it unscaled).
+    indirect_checks: members asked to ping a silent one on our behalf.
+    retransmit_multiplier: a broadcast is sent this often times ceil(log10(members + 1)).
+    suspicion_multiplier: shortest suspicion is this times max(1, log10(members)) times probe_interval.
+    suspicion_max_multiplier: the longest suspicion in shortest ones.
+    awareness_limit: our health score is 0 .. this - 1.
+    gossip_interval, gossip_targets: queued broadcasts go to so many random members in each interval.
+    gossip_to_the_dead: the dead are told for so long what is said of them (so that they can refute), then forgotten.
+    push_pull_interval: full states are exchanged with a random member; longer in pools above 32 members.
+    stream_timeout: an exchange over TCP, from dialling to the last byte.
+    nack_fraction: a relay says "no answer" after this part of probe_timeout. The paper's 0.8 lets the nack arrive
+        before the prober's deadline; memberlist's 1.0 mostly does not.
+    datagram_limit: bytes of a packet before encryption, so that it fits an Ethernet frame.
+    """
+
+    probe_interval: float
+    probe_timeout: float
+    indirect_checks: int
+    retransmit_multiplier: int
+    suspicion_multiplier: int
+    gossip_interval: float
+    gossip_targets: int
+    gossip_to_the_dead: float
+    push_pull_interval: float
+    stream_timeout: float
+    suspicion_max_multiplier: int = 6
+    awareness_limit: int = 8
+    nack_fraction: float = 0.8
+    datagram_limit: int = 1400
+
+    def __post_init__(self) -> None:
+        for field in fields(self):
+            value = getattr(self, field.name)
+            if value < 0 or (value == 0 and field.name != "indirect_checks"):
+                raise ValueError(f"{field.name} is {value}; it must be above 0")
+        if self.probe_timeout >= self.probe_interval:
+            raise ValueError(
+                f"probe_timeout {self.probe_timeout} leaves no time for indirect pings within "
+                f"probe_interval {self.probe_interval}"
+            )
+        if self.nack_fraction > 1:
+            raise ValueError(f"nack_fraction is {self.nack_fraction}; a nack after the timeout tells nothing")
+        if not 512 <= self.datagram_limit <= 65000:
+            raise ValueError(f"datagram_limit is {self.datagram_limit}; it must be within 512..65000")
+
+    @classmethod
+    def lan(cls) -> "SwimSettings":
+        """memberlist's DefaultLANConfig: hosts of one site."""
+        return cls(
+            probe_interval=1.0,
+            probe_timeout=0.5,
+            indirect_checks=3,
+            retransmit_multiplier=4,
+            suspicion_multiplier=4,
+            gossip_interval=0.2,
+            gossip_targets=3,
+            gossip_to_the_dead=30.0,
+            push_pull_interval=30.0,
+            stream_timeout=10.0,
+        )
+
+    @classmethod
+    def wan(cls) -> "SwimSettings":
+        """memberlist's DefaultWANConfig: hosts of several sites."""
+        return cls(
+            probe_interval=5.0,
+            probe_timeout=3.0,
+            indirect_checks=3,
+            retransmit_multiplier=4,
+            suspicion_multiplier=6,
+            gossip_interval=0.5,
+            gossip_targets=4,
+            gossip_to_the_dead=60.0,
+            push_pull_interval=60.0,
+            stream_timeout=30.0,
+        )
+
+    @classmethod
+    def local(cls) -> "SwimSettings":
+        """memberlist's DefaultLocalConfig: one machine, loopback."""
+        return cls(
+            probe_interval=1.0,
+            probe_timeout=0.2,
+            indirect_checks=1,
+            retransmit_multiplier=2,
+            suspicion_multiplier=3,
+            gossip_interval=0.1,
+            gossip_targets=3,
+            gossip_to_the_dead=15.0,
+            push_pull_interval=15.0,
+            stream_timeout=1.0,
+        )

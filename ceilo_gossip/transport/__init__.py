@@ -1,0 +1,1 @@
+"""asyncio sockets for the gossip core; decides nothing."""
