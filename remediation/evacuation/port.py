@@ -1,7 +1,7 @@
 """The port to Nova: what the engine asks of the compute service, and the records it gets back.
 
-`nova.NovaCompute` is the real one, `fake.FakeCompute` the fake; one contract suite runs on both kinds. Every method blocks,
-may be called from several threads, and raises EvacuationError and nothing else. Hosts are named by Nova's host name.
+`nova.NovaCompute` is the real one, `fake.FakeCompute` the fake. Every method blocks, may be called from several
+threads, and raises EvacuationError and nothing else. Hosts are named by Nova's host name.
 """
 
 import dataclasses
@@ -19,8 +19,8 @@ class MigrationProgress(enum.Enum):
     FAILED = "failed"
 
 
-# Nova's texts; nova/compute/manager.py and nova/compute/api.py write them. "done" is an evacuation whose source host has
-# not come back yet, "completed" one whose source has cleaned up (and any finished live migration).
+# Nova's texts; nova/compute/manager.py and nova/compute/api.py write them. "done" is an evacuation whose source host
+# has not come back yet, "completed" one whose source has cleaned up (and any finished live migration).
 _DONE = frozenset({"done", "completed", "confirmed", "finished"})
 _FAILED = frozenset({"error", "failed", "cancelled", "reverted"})
 
