@@ -35,10 +35,10 @@ class Action(enum.StrEnum):
 
 
 # "Stronger" means "acts in more cases, and goes further when it acts". EVACUATE_ON_PROOF ends as EVACUATE does, but
-# only in some of the cases (those with positive proof), so it is the weaker of the two, and stronger than all that never
-# fence. With this order the default matrix never weakens as more is lost: {management, tunnel} on proof lies above its
-# parts (disable, drain) and below {management, storage, tunnel} (evacuate). It is not compared with {storage}
-# (evacuate): neither combination contains the other.
+# only in some of the cases (those with positive proof): so it is the weaker of the two, and stronger than everything
+# that never fences. With this order the default matrix never weakens as more is lost: {management, tunnel} on proof
+# lies above its parts (disable, drain) and below {management, storage, tunnel} (evacuate). It is not compared with
+# {storage} (evacuate): neither combination contains the other.
 _ORDER: Final = (
     Action.NONE,
     Action.ALERT,

@@ -5,7 +5,7 @@ import dataclasses
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Problem:
-    """`text` says what is wrong at `line` (from 1; 0 when the file as a whole is meant) of `file`, and what is right."""
+    """`text` says what is wrong at `line` of `file`, and the remedy. Lines count from 1; 0 means the whole file."""
 
     file: str
     line: int
