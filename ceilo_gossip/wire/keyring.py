@@ -34,7 +34,7 @@ class KeyringError(ValueError):
 class Keyring:
     """An immutable, ordered list of keys, primary first."""
 
-    __slots__ = ("_keys", "_ciphers")
+    __slots__ = ("_ciphers", "_keys")
 
     def __init__(self, keys: Iterable[bytes]) -> None:
         unique = tuple(dict.fromkeys(bytes(key) for key in keys))
