@@ -35,7 +35,7 @@ class Stage(enum.StrEnum):
     NOTE = "note"
 
 
-# Stages whose first instant is what people measure by; a step that is done again does not move it.
+# Stages whose first instant is what people measure by; a step that is done again is written down as a note.
 ONCE: Final = frozenset(
     {
         Stage.FIRST_SUSPICION,

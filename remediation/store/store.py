@@ -294,7 +294,7 @@ def _append(connection: sa.Connection, incident_id: str, entries: Sequence[Entry
                 TIMELINE.c.incident_id == incident_id, TIMELINE.c.stage == str(entry.stage)
             )
             if connection.execute(there).first() is not None:
-                continue
+                entry = dataclasses.replace(entry, stage=Stage.NOTE)
         connection.execute(sa.insert(TIMELINE).values(_entry_columns(incident_id, entry)))
 
 
