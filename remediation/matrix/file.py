@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from remediation.matrix import loader
+from remediation.matrix import lint, loader
 from remediation.matrix.errors import MatrixError, Problem
 from remediation.matrix.model import Matrix
 
@@ -15,3 +15,15 @@ def read(path: str) -> Matrix:
     except OSError as error:
         raise MatrixError((Problem(path, 0, f"cannot be read: {error.strerror}"),)) from error
     return loader.load(content, file=path)
+
+
+def read_sound(path: str) -> Matrix:
+    """Return the matrix in the file at `path` when lint finds no errors in it.
+
+    Raises MatrixError, which then holds lint's errors. Warnings are the operator's affair.
+    """
+    matrix = read(path)
+    findings = lint.lint(matrix)
+    if lint.has_errors(findings):
+        raise MatrixError(lint.as_problems(findings, file=path))
+    return matrix

@@ -10,6 +10,7 @@ from typing import Final
 
 from ceilo_gossip.contract.networks import Network
 from remediation.matrix.action import Action
+from remediation.matrix.errors import Problem
 from remediation.matrix.model import Matrix, Row
 
 # Seconds. Linux multipath gives a path up after about 30 s by default (dev_loss_tmo of many transports) and Ceph marks
@@ -47,6 +48,12 @@ def lint(matrix: Matrix) -> tuple[Finding, ...]:
 def has_errors(findings: tuple[Finding, ...]) -> bool:
     """Whether a matrix with these findings must not be applied."""
     return any(finding.severity is Severity.ERROR for finding in findings)
+
+
+def as_problems(findings: tuple[Finding, ...], *, file: str) -> tuple[Problem, ...]:
+    """Return the errors among `findings` as problems of `file`."""
+    errors = [finding for finding in findings if finding.severity is Severity.ERROR]
+    return tuple(Problem(file, one.row.line, f"row {one.row.name}: {one.text}") for one in errors)
 
 
 def _healthy_is_left_alone(matrix: Matrix) -> Iterator[Finding]:
