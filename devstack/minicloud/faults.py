@@ -4,7 +4,7 @@
     python -m minicloud.faults heal cmp-1 storage
 
 A silent cut blocks the switch's port while the link stays up, as a broken switch does; with `carrier` the link goes
-down on both ends, as a pulled cable does. Power and hangs are `power`'s, crashes of programs `units.kill`'s. The network
+down on both ends, as a pulled cable does. Power and hangs are for `power`, crashes of programs for `units`. The network
 "bmc" is the port of the host's BMC on the out-of-band network. Raises `FaultError`.
 """
 
