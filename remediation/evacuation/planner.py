@@ -1,9 +1,10 @@
 """The planner: which instances of a fenced host to evacuate now, and what became of each. Pure.
 
-One `Record` for each instance, moved on by the functions below and by nothing else; the engine stores it after each. The
-engine's loop, for one host that is proved to be off and forced down:
+One `Record` for each instance, moved on by the functions below and by nothing else; the engine stores it after each.
+The engine's loop, for one host that is proved to be off and forced down:
 
-    records = begin(host, compute.list_instances(host), compute.list_migrations(source=host), now)
+    migrations = compute.list_migrations(source=host)
+    records = begin(host, compute.list_instances(host), migrations, now)
     until is_finished(records):
         for each of choose(records, settings, now):      record = calling(record, now); store it;
                                                          compute.evacuate(...); record = accepted(...) or refused(...)
@@ -14,8 +15,8 @@ Rules kept here:
 * Never two evacuations of one instance at a time: Nova accepts the second and wedges the instance. An instance is in
   flight while its task state or an evacuation record says so, and also while it is unknown whether a call arrived.
 * At most `parallel` instances of the host in flight; those that wait are taken in the order of the records.
-* An instance is DONE when Nova has it on another host, idle, in the state it had. An instance that was off and came back
-  running (Nova does that to an instance whose first evacuation failed) is stopped again.
+* An instance is DONE when Nova has it on another host, idle, in the state it had. An instance that was off and came
+  back running (Nova does that to an instance whose first evacuation failed) is stopped again.
 * Each failure has a reason. Retries are bounded, with growing pauses; after `timeout` in flight a person is told.
 
 `now` is seconds on a clock of the engine's own; `resume` moves a stored record to the clock of another engine.
@@ -192,7 +193,7 @@ def stop_asked(record: Record, now: float) -> Record:
 
 
 def stop_refused(record: Record, error: EvacuationError) -> Record:
-    """Nova did not stop it: it is evacuated, and a person should know that it runs. Retriable errors are tried again."""
+    """Nova did not stop it. After a retriable error it is asked again; else a person is told that it runs."""
     assert record.phase is Phase.RESTORING, f"{record.instance_id} is {record.phase}, not to be stopped"
     if error.is_retriable:
         return dataclasses.replace(record, reason=error.sentence)
@@ -212,7 +213,11 @@ def observe(
     settings: PlanSettings,
     now: float,
 ) -> Record:
-    """Return the record in the light of what Nova says about the instance and of its migration records."""
+    """Return the record in the light of what Nova says about the instance and of its migration records.
+
+    `migrations` are read *before* `instance`: an evacuation that ends in between then looks unfinished, which the next
+    look corrects. The other way round it would look as if it had ended and the instance had stayed.
+    """
     if record.is_final:
         return record
     if instance is None or _is_deleted(instance):
@@ -224,7 +229,8 @@ def observe(
         known = dataclasses.replace(record, known_migration=last.id)
         cause = instance.fault or f"evacuation {last.id} is in state {last.state}"
         return _try_again(known, f"Nova could not rebuild it: {cause}", settings, now)
-    if _is_rebuilding(instance) or (last is not None and last.progress is MigrationProgress.RUNNING):
+    # A record that says "done" while the instance has not moved is a look at the wrong moment, not a lost call.
+    if _is_rebuilding(instance) or last is not None:
         return _observe_in_flight(record, instance, settings, now)
     if record.phase in _BUSY and now >= record.next_at:
         return _try_again(record, "the call never reached Nova", settings, now)

@@ -160,8 +160,8 @@ def _bound_waits() -> None:
     """Let pyghmi look for packets again after at most MAX_WAIT_SECONDS.
 
     An answer that arrives before the asking thread has begun to wait (0.1 ms, a near BMC) is put in a queue that pyghmi
-    1.6 looks at only when it sends the request once more, 0.5 to 1 s later. All its callers loop, so that a shorter wait
-    changes nothing else.
+    1.6 looks at only when it sends the request once more, 0.5 to 1 s later. All its callers loop, so that a shorter
+    wait changes nothing else.
     """
     wait = pyghmi_session._io_wait
 
