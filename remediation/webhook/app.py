@@ -41,7 +41,7 @@ def make_app(
     clock: Callable[[], datetime.datetime],
 ) -> "falcon.App[falcon.Request, falcon.Response]":
     """Return the WSGI application. `matrix` returns the one in force, `clock` the wall-clock time with its zone."""
-    app = falcon.App()
+    app = falcon.App(middleware=[_RefusalLog()])
     # "row=a,b" is one odd name and not two; an empty one is refused by us and not swallowed.
     app.req_options.auto_parse_qs_csv = False
     app.req_options.keep_blank_qs_values = True
@@ -134,33 +134,41 @@ def _content(request: falcon.Request) -> bytes:
     return content
 
 
-def _refuse(request: falcon.Request, response: falcon.Response, code: int, place: str, problem: str) -> None:
-    LOG.log(
-        logging.ERROR if code >= 500 else logging.WARNING,
-        "%s %s from %s refused: %d %s: %s",
-        request.method,
-        shown(request.path),
-        request.remote_addr,
-        code,
-        place,
-        problem,
-    )
-    response.status = code
-    response.media = {"error": {"code": code, "place": place, "problem": problem}}
+class _RefusalLog:
+    """Writes one line for each refusal, once it is answered and no exception is under way.
+
+    (oslo.log would add the exception to the line, and so say everything twice.)
+    """
+
+    def process_response(
+        self, request: falcon.Request, response: falcon.Response, _resource: object, _succeeded: bool
+    ) -> None:
+        refusal: Refusal | None = response.context.get("refusal")
+        if refusal is not None:
+            LOG.log(
+                logging.ERROR if refusal.code >= 500 else logging.WARNING,
+                "%s %s from %s refused: %s",
+                request.method,
+                shown(request.path),
+                request.remote_addr,
+                refusal,
+            )
 
 
-def _answer_refusal(request: falcon.Request, response: falcon.Response, refusal: Refusal, _params: Any) -> None:
-    _refuse(request, response, refusal.code, refusal.place, refusal.problem)
+def _answer_refusal(_request: falcon.Request, response: falcon.Response, refusal: Refusal, _params: Any) -> None:
+    response.context["refusal"] = refusal
+    response.status = refusal.code
+    response.media = {"error": {"code": refusal.code, "place": refusal.place, "problem": refusal.problem}}
 
 
 def _answer_http_error(
-    request: falcon.Request, response: falcon.Response, error: falcon.HTTPError, _params: Any
+    request: falcon.Request, response: falcon.Response, error: falcon.HTTPError, params: Any
 ) -> None:
     """Falcon's own refusals (no such path, wrong method, a header that cannot be read), in our form."""
     if error.headers is not None:
         response.set_headers(error.headers)
     problem = error.description or error.title or "is not served here"
-    _refuse(request, response, error.status_code, "request", problem)
+    _answer_refusal(request, response, Refusal(error.status_code, "request", problem), params)
 
 
 def _answer_fault(request: falcon.Request, response: falcon.Response, _error: Exception, _params: Any) -> None:
