@@ -1,4 +1,4 @@
-"""How a running agent is asked: over a Unix socket by the operator's command, over oslo.messaging RPC by other services.
+"""How a running agent is asked: over a Unix socket by the operator's command, over RPC by other services.
 
 Both ask through the port of `source`; the agent answers.
 """

@@ -8,7 +8,7 @@ deadline, so that a busy loop costs the caller a timeout and never piles up work
 import asyncio
 import concurrent.futures
 import threading
-from collections.abc import Coroutine
+from collections.abc import Callable, Coroutine
 from typing import Any
 
 import oslo_messaging
@@ -55,10 +55,19 @@ class AgentEndpoint:
 
 
 class RpcServer:
-    """Listens for `server`, this host's name, on the exchange of ceilo-gossip."""
+    """Listens for `server`, this host's name, on our exchange; `on_failure` is called in the thread that failed."""
 
-    def __init__(self, conf: Any, source: Source, *, server: str, loop: asyncio.AbstractEventLoop) -> None:
+    def __init__(
+        self,
+        conf: Any,
+        source: Source,
+        *,
+        server: str,
+        loop: asyncio.AbstractEventLoop,
+        on_failure: Callable[[Exception], None],
+    ) -> None:
         self._conf = conf
+        self._on_failure = on_failure
         self._endpoint = AgentEndpoint(source, loop)
         self._target = oslo_messaging.Target(exchange=EXCHANGE, topic=RPC_TOPIC, server=server)
         self._server: Any = None
@@ -76,6 +85,12 @@ class RpcServer:
         stopper.join(timeout)
 
     def _run(self) -> None:
+        try:
+            self._serve()
+        except Exception as error:  # noqa: BLE001 - the top of this thread; it ends in a decision of the agent's.
+            self._on_failure(error)
+
+    def _serve(self) -> None:
         transport = oslo_messaging.get_rpc_transport(self._conf)
         self._server = oslo_messaging.get_rpc_server(
             transport, self._target, [self._endpoint], executor="threading", access_policy=_policy()

@@ -36,7 +36,7 @@ class ControlServer:
         }
 
     async def start(self) -> None:
-        """Listen; a socket left by a dead agent is replaced. OSError if another agent serves it or it cannot be made."""
+        """Listen; a dead agent's socket is replaced. OSError if another agent serves it or it cannot be made."""
         await self._remove_stale()
         mask = os.umask(0o177)  # The socket must never be open to others, not even between bind and chmod.
         try:

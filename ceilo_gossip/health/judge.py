@@ -146,6 +146,11 @@ class Judge:
         quorum = self._quorums.get(network)
         return quorum is not None and quorum.is_held_since(instant)
 
+    @property
+    def is_waiting(self) -> bool:
+        """Whether a conclusion waits for answers or for a host's other networks."""
+        return any(judged.unsettled_at is not None for judged in self._hosts.values())
+
     def is_suspect(self, host: str, network: Network) -> bool:
         """Whether the pool doubts the host at this moment; for display."""
         judged = self._hosts.get(host)

@@ -23,7 +23,7 @@ FIRST_PAUSE, LAST_PAUSE = 0.2, 5.0  # Seconds between attempts; a broker's resta
 
 
 class Sender:
-    """`make_bus` is called in the thread, since connecting may block; so is `on_failure`, if the thread cannot go on."""
+    """`make_bus` is called in the thread, since connecting may block; so is `on_failure`, if it cannot go on."""
 
     def __init__(
         self,
@@ -85,7 +85,7 @@ class Sender:
     def _run(self) -> None:
         try:
             self._work()
-        except Exception as error:
+        except Exception as error:  # noqa: BLE001 - the top of this thread; it ends in a decision of the agent's.
             # A fault of ours. A silent sender would be a monitor that is dead but looks alive, so the agent must end.
             self._on_failure(error)
 
