@@ -96,6 +96,7 @@ run_lint() {
     step 'ruff check' bound ruff check --no-cache .
     step 'ruff format' bound ruff format --no-cache --check .
     step 'mypy --strict, the packages' bound mypy --cache-dir "$cache/mypy" --strict -p ceilo_gossip -p remediation
+    MYPYPATH=devstack step 'mypy --strict, the minicloud' bound mypy --cache-dir "$cache/mypy" --strict -p minicloud
     step 'import layers' bound lint-imports --no-cache
     step "bashate, ${#scripts[@]} scripts" bound bashate --max-line-length 120 "${scripts[@]}"
     step 'documentation without warnings' \
