@@ -59,6 +59,11 @@ class Tally:
         return any(state is NetworkState.DOWN for state in self.states.values())
 
     @property
+    def is_certain(self) -> bool:
+        """Whether no network is UNKNOWN."""
+        return NetworkState.UNKNOWN not in self.states.values()
+
+    @property
     def lost(self) -> str:
         """The networks that are DOWN, joined with "+", or ""."""
         return "+".join(network for network in Network if self.states[network] is NetworkState.DOWN)

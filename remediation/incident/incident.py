@@ -89,8 +89,9 @@ class InstanceRecord:
     attempts           evacuate calls made
     reason             why it failed or waits, or ""
     destination        host where it was seen, or ""
-    accepted_at        wall clock when Nova accepted the newest evacuation, or ""
+    accepted_at        wall clock when Nova accepted the first evacuation, or ""
     active_at          wall clock when it was first seen well elsewhere, or ""
+    plan               the planner's own record of it, as text that only the planner reads
     """
 
     instance_id: str
@@ -102,6 +103,7 @@ class InstanceRecord:
     destination: str = ""
     accepted_at: str = ""
     active_at: str = ""
+    plan: str = ""
 
     @property
     def is_finished(self) -> bool:

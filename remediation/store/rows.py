@@ -94,6 +94,7 @@ def record_from(row: sa.Row[Any]) -> InstanceRecord:
         destination=row.destination,
         accepted_at=row.accepted_at,
         active_at=row.active_at,
+        plan=row.plan,
     )
 
 
@@ -108,4 +109,5 @@ def record_columns(record: InstanceRecord) -> dict[str, Any]:
         "destination": record.destination,
         "accepted_at": record.accepted_at,
         "active_at": record.active_at,
+        "plan": record.plan,
     }

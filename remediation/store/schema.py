@@ -83,6 +83,7 @@ INSTANCE: Final = sa.Table(
     sa.Column("destination", sa.String(HOST_LENGTH), nullable=False),
     sa.Column("accepted_at", sa.String(INSTANT_LENGTH), nullable=False),
     sa.Column("active_at", sa.String(INSTANT_LENGTH), nullable=False),
+    sa.Column("plan", sa.Text, nullable=False),
     mysql_engine="InnoDB",
     mysql_charset="utf8mb4",
 )

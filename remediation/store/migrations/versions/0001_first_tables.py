@@ -78,6 +78,7 @@ def upgrade() -> None:
         sa.Column("destination", sa.String(255), nullable=False),
         sa.Column("accepted_at", sa.String(40), nullable=False),
         sa.Column("active_at", sa.String(40), nullable=False),
+        sa.Column("plan", sa.Text, nullable=False),
         mysql_engine="InnoDB",
         mysql_charset="utf8mb4",
     )
