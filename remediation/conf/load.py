@@ -115,6 +115,7 @@ def engine_settings(conf: cfg.ConfigOpts, *, environment: Mapping[str, str] = os
             "LAB: FENCING IS LEFT OUT ([engine] lab_skip_fencing). INSTANCES WILL RUN TWICE. Never on a real cloud."
         )
     return EngineSettings(
+        host=_value(conf, "engine", "host"),
         poll_interval=_value(conf, "engine", "poll_interval"),
         lease=_value(conf, "engine", "lease"),
         parallel_incidents=_value(conf, "engine", "parallel_incidents"),

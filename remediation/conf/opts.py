@@ -1,6 +1,7 @@
 """The options of remediation, as oslo.config knows them; what they mean together is decided in `settings`."""
 
 import itertools
+import socket
 from typing import Any, Final
 
 from keystoneauth1 import loading
@@ -73,6 +74,12 @@ FENCING: Final = [
 ]
 
 ENGINE: Final = [
+    cfg.StrOpt(
+        "host",
+        default=socket.gethostname(),
+        sample_default="controller-1",
+        help="Nova's name of the host this engine runs on: its name in leases, and the one host it never fences.",
+    ),
     cfg.FloatOpt("poll_interval", default=0.25, help="Seconds between two looks for incidents that need a step."),
     cfg.FloatOpt(
         "lease",

@@ -147,6 +147,7 @@ class FencingSettings:
 class EngineSettings:
     """How the engine claims and carries incidents.
 
+    host                  Nova's name of the host this engine runs on
     poll_interval         between two looks for work
     lease                 for which a claimed incident belongs to this engine
     parallel_incidents    carried at the same time
@@ -156,6 +157,7 @@ class EngineSettings:
     lab_skip_fencing      leaves fencing out: only in the lab, to show that the disk checker sees a double writer
     """
 
+    host: str
     poll_interval: float = 0.25
     lease: float = 30.0
     parallel_incidents: int = 8
@@ -165,6 +167,8 @@ class EngineSettings:
     lab_skip_fencing: bool = False
 
     def __post_init__(self) -> None:
+        if not _HOST.match(self.host):
+            raise ConfigError("engine", "host", f"{self.host[:60]!r} is no host name; write Nova's name of this host")
         _check_seconds("engine", "poll_interval", self.poll_interval, least=0.01, most=60)
         _check_seconds("engine", "lease", self.lease, least=1, most=3600)
         _check_seconds("engine", "evacuation_timeout", self.evacuation_timeout, least=1, most=86400)

@@ -37,3 +37,7 @@ class EvacuationError(Exception):
         self.server = server
         self.is_retriable = is_retriable
         self.is_uncertain = is_uncertain
+
+
+class NoComputeService(EvacuationError):
+    """Nova answered, and has no nova-compute service on `server`: it is no compute host, or is named otherwise."""

@@ -11,7 +11,7 @@ Accepted evacuations proceed when the test says so (`finish_evacuation`, `finish
 import dataclasses
 from collections.abc import Iterable
 
-from remediation.evacuation.errors import EvacuationError, Stage
+from remediation.evacuation.errors import EvacuationError, NoComputeService, Stage
 from remediation.evacuation.port import EVACUATION, ComputeService, Instance, Migration, MigrationProgress
 
 RUNNING = 1  # Nova's power states.
@@ -61,7 +61,8 @@ class FakeCompute:
         """Return the host's service."""
         self._raise_fault(Stage.FIND_SERVICE)
         if host not in self.services:
-            raise _refusal(Stage.FIND_SERVICE, host, f"Nova has no nova-compute service on host {host}")
+            sentence = f"Nova has no nova-compute service on host {host}"
+            raise NoComputeService(sentence, stage=Stage.FIND_SERVICE, server=host, is_retriable=False)
         return self.services[host]
 
     def force_down(self, host: str) -> None:

@@ -13,7 +13,7 @@ from keystoneauth1 import exceptions as keystone_exceptions
 from novaclient import client as nova_client
 from novaclient import exceptions as nova_exceptions
 
-from remediation.evacuation.errors import EvacuationError, Stage
+from remediation.evacuation.errors import EvacuationError, NoComputeService, Stage
 from remediation.evacuation.port import ComputeService, Instance, Migration
 
 API_VERSION: Final = "2.94"
@@ -64,7 +64,7 @@ class NovaCompute:
         adapter.request = send_with_timeout
 
     def find_service(self, host: str) -> ComputeService:
-        """Return the host's nova-compute service. Raises EvacuationError, not retriable, when there is none."""
+        """Return the host's nova-compute service. Raises NoComputeService when there is none."""
         services = _ask(Stage.FIND_SERVICE, host, lambda: self._nova.services.list(host=host, binary=BINARY))
         for service in services:
             if service.host == host:
@@ -76,7 +76,7 @@ class NovaCompute:
                     is_enabled=service.status == "enabled",
                     disabled_reason=service.disabled_reason or "",
                 )
-        raise EvacuationError(
+        raise NoComputeService(
             f"Nova has no {BINARY} service on host {host}; is that Nova's name of the host?",
             stage=Stage.FIND_SERVICE,
             server=host,

@@ -105,7 +105,7 @@ class Compute(Protocol):
     """What the engine asks of Nova."""
 
     def find_service(self, host: str) -> ComputeService:
-        """Return the host's nova-compute service; EvacuationError, not retriable, when there is none."""
+        """Return the host's nova-compute service. Raises NoComputeService, not retriable, when there is none."""
 
     def force_down(self, host: str) -> None:
         """Tell Nova that the host is down. Only ever after evidence of fencing. May be repeated."""
