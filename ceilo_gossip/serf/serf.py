@@ -1,68 +1,347 @@
-"""One Serf member of one pool, sans-IO. SKELETON: signatures only, filled in by the next commits."""
+"""One Serf member of one pool, sans-IO: what the agent drives through an endpoint and asks about its peers.
 
+The five verbs (`receive_datagram`, `handle_timer`, `get_timer`, `datagrams_to_send`, `next_event`), the same for
+streams, and what an owner may ask for. All instants are monotonic seconds. Nothing a peer sends makes a verb raise.
+
+Speaks enough of Serf to live in a pool with real agents: tags, intents, states, user events and queries are
+understood and spread on. Queries are acknowledged; `_serf_ping` needs no more. Never answered is `_serf_conflict`,
+because one wrong answer makes a healthy agent shut down.
+"""
+
+import enum
 import random
+from collections import deque
 from collections.abc import Mapping, Sequence
 
-from ceilo_gossip.serf.events import Event
+from ceilo_gossip.serf.clock import LamportClock
+from ceilo_gossip.serf.events import Event, LeaveFinished, UserEventReceived
+from ceilo_gossip.serf.filters import matches
+from ceilo_gossip.serf.joining import Joining
 from ceilo_gossip.serf.member import Member
+from ceilo_gossip.serf.roster import Roster, SerfStatus
+from ceilo_gossip.serf.seen import SeenRing
 from ceilo_gossip.serf.settings import SerfSettings
+from ceilo_gossip.swim.events import (
+    ExchangeFinished,
+    MemberFailed,
+    MemberJoined,
+    MemberLeft,
+    MemberUpdated,
+    SwimEvent,
+    UserMessageReceived,
+    UserStateReceived,
+)
 from ceilo_gossip.swim.output import Datagram, StreamRequest
+from ceilo_gossip.swim.swim import Identity, Swim
 from ceilo_gossip.wire.address import Address
+from ceilo_gossip.wire.errors import WireError
+from ceilo_gossip.wire.serf_codec import decode_serf, encode_serf
+from ceilo_gossip.wire.serf_messages import (
+    QUERY_IS_NOT_BROADCAST,
+    QUERY_WANTS_ACK,
+    RESPONSE_IS_ACK,
+    JoinIntent,
+    LeaveIntent,
+    Query,
+    QueryResponse,
+    Relay,
+    SerfState,
+    UserEvent,
+)
+from ceilo_gossip.wire.tags import encode_tags
+
+_INTENTS, _QUERIES, _EVENTS = range(3)  # queues, the first goes first
+_OWN_LEAVE = "own leave"
+
+
+class Phase(enum.Enum):
+    """Where we are between start and end."""
+
+    RUNNING = "a member like any other"
+    ANNOUNCING = "our leave intent is being gossiped"
+    SAYING_GOODBYE = "our good-bye is being gossiped"
+    LINGERING = "all is said; probes are still answered so that nobody suspects us"
+    LEFT = "done; the sockets may be closed"
 
 
 class Serf:
-    """The five verbs, streams, and what an owner may ask for."""
+    """One member of one pool."""
 
     def __init__(self, settings: SerfSettings, *, rng: random.Random, now: float) -> None:
-        raise NotImplementedError
+        """`ValueError` when the tags do not fit into 512 bytes."""
+        self._settings = settings
+        identity = Identity(
+            settings.name, settings.address, encode_tags(settings.tags), settings.keyring, settings.label
+        )
+        self._swim = Swim(identity, settings.swim, local_state=self._local_state, rng=rng, now=now)
+        self._roster = Roster(self._swim.table.own)
+        self._joining = Joining(settings, rng, now)
+        self._events: deque[Event] = deque()
+        self._member_clock, self._event_clock, self._query_clock = LamportClock(), LamportClock(), LamportClock()
+        self._seen_events, self._seen_queries = SeenRing(), SeenRing()
+        self._reap_at = now + settings.reap_interval
+        self._phase = Phase.RUNNING
+        self._phase_deadline = float("inf")
 
     @property
     def name(self) -> str:
-        raise NotImplementedError
+        return self._settings.name
+
+    @property
+    def phase(self) -> Phase:
+        return self._phase
+
+    # The five verbs.
 
     def receive_datagram(self, data: bytes, source: Address, now: float) -> None:
-        raise NotImplementedError
+        """A packet has come. One that cannot be read is dropped and counted."""
+        self._swim.receive_datagram(data, source, now)
+        self._drain(now)
 
     def handle_timer(self, now: float) -> None:
-        raise NotImplementedError
+        """Do what is due. Calling it early or too often does no harm."""
+        self._swim.handle_timer(now)
+        self._drain(now)
+        for address in self._joining.due(now, self._roster):
+            if not self._swim.exchange_with(address, now, is_join=True):
+                self._joining.finished(address, succeeded=False)
+        if self._reap_at <= now:
+            self._reap_at = now + self._settings.reap_interval
+            self._events.extend(
+                self._roster.reap(
+                    now,
+                    failed_for=self._settings.reconnect_timeout,
+                    left_for=self._settings.tombstone_timeout,
+                    intent_for=self._settings.recent_intent_timeout,
+                )
+            )
+        if self._phase is not Phase.RUNNING:
+            self._go_on_leaving(now)
 
     def get_timer(self) -> float | None:
-        raise NotImplementedError
+        """When `handle_timer` wants to be called next; None once we have left."""
+        if self._phase is Phase.LEFT:
+            return None
+        return min(self._swim.get_timer(), self._joining.next_deadline, self._reap_at, self._phase_deadline)
 
     def datagrams_to_send(self, now: float) -> list[Datagram]:
-        raise NotImplementedError
+        """What is to be sent now."""
+        return self._swim.datagrams_to_send(now)
 
     def next_event(self) -> Event | None:
-        raise NotImplementedError
+        """The next thing that happened, None when all have been told."""
+        return self._events.popleft() if self._events else None
+
+    # Streams.
 
     def streams_to_open(self, now: float) -> list[StreamRequest]:
-        raise NotImplementedError
-
-    def receive_stream(self, data: bytes, source: Address, now: float) -> bytes:
-        raise NotImplementedError
+        """Exchanges over TCP to be started now; each is answered with `receive_stream_reply`."""
+        return self._swim.streams_to_open(now)
 
     def receive_stream_reply(self, request_id: int, data: bytes | None, now: float) -> None:
-        raise NotImplementedError
+        """The whole reply to a request of ours, or None when there was none until its deadline."""
+        self._swim.receive_stream_reply(request_id, data, now)
+        self._drain(now)
+
+    def receive_stream(self, data: bytes, source: Address, now: float) -> bytes:
+        """A whole request has come over a stream: the bytes to answer with, b"" for none."""
+        reply = self._swim.receive_stream(data, source, now)
+        self._drain(now)
+        return reply
+
+    # What an owner may ask for.
 
     def join(self, addresses: Sequence[Address], now: float) -> None:
-        raise NotImplementedError
+        """Look for the pool at these addresses, until one answers; our own among them is skipped."""
+        if self._phase is Phase.RUNNING:
+            self._joining.join(addresses, now)
 
     def leave(self, now: float) -> None:
-        raise NotImplementedError
+        """Leave in good order; `LeaveFinished` follows after a few seconds. Not to be undone: start a new Serf."""
+        if self._phase is not Phase.RUNNING:
+            return
+        self._joining.stop()
+        intent = LeaveIntent(self._member_clock.time, self.name)
+        self._member_clock.increment()
+        self._roster.leave_intent(intent, now)
+        self._swim.broadcast_user_message(encode_serf(intent), queue=_INTENTS, about=_OWN_LEAVE)
+        self._phase = Phase.ANNOUNCING
+        self._phase_deadline = now + self._settings.broadcast_timeout
 
     def set_tags(self, tags: Mapping[str, str], now: float) -> None:
-        raise NotImplementedError
+        """Announce other tags; `ValueError` when they do not fit into 512 bytes."""
+        self._swim.announce(encode_tags(tags), now)
+        self._drain(now)
 
     def probe(self, name: str, now: float) -> bool:
-        raise NotImplementedError
+        """Ping a member at once; its `last_ack_at` tells whether it answered. False when it is not known."""
+        return self._swim.probe(name, now)
 
     def members(self) -> Mapping[str, Member]:
-        raise NotImplementedError
+        """Everybody who is or was in the pool, ourselves included, as of now."""
+        return {entry.record.name: entry.view for entry in self._roster}
 
     @property
     def awareness(self) -> int:
-        raise NotImplementedError
+        """Our own health score, 0 (healthy) .. 7: how much we distrust our view."""
+        return self._swim.awareness
 
     @property
     def counters(self) -> Mapping[str, int]:
-        raise NotImplementedError
+        """What was refused, dropped or odd since the start, by reason."""
+        return self._swim.counters
+
+    # What SWIM tells.
+
+    def _drain(self, now: float) -> None:
+        while (event := self._swim.next_event()) is not None:
+            self._take(event, now)
+
+    def _take(self, event: SwimEvent, now: float) -> None:
+        match event:
+            case MemberJoined():
+                record = self._swim.table.get(event.name)
+                assert record is not None, "SWIM forgets members only between passes"
+                self._roster.joined(record)
+                self._events.append(event)
+            case MemberUpdated():
+                self._roster.updated(event.name)
+                self._events.append(event)
+            case MemberFailed() | MemberLeft():
+                self._events.append(self._roster.gone(event))
+            case UserMessageReceived():
+                self._receive_message(event.payload, now)
+            case UserStateReceived():
+                self._merge(event, now)
+            case ExchangeFinished():
+                if self._joining.finished(event.destination, succeeded=event.succeeded):
+                    self._announce_join(now)
+            case _:
+                self._events.append(event)
+
+    def _receive_message(self, payload: bytes, now: float) -> None:
+        try:
+            message = decode_serf(payload)
+        except WireError:
+            self._swim.counters["serf_messages_refused"] += 1
+            return
+        match message:
+            case JoinIntent():
+                self._receive_join(message, payload, now)
+            case LeaveIntent():
+                self._receive_leave(message, payload, now)
+            case UserEvent():
+                self._receive_event(message, payload, now)
+            case Query():
+                self._receive_query(message, payload)
+            case Relay():
+                self._relay(message)
+            case _:
+                self._swim.counters["serf_messages_unexpected"] += 1
+
+    def _receive_join(self, intent: JoinIntent, payload: bytes | None, now: float) -> None:
+        self._member_clock.witness(intent.ltime)
+        if self._roster.join_intent(intent, now) and payload is not None:
+            self._swim.broadcast_user_message(payload, queue=_INTENTS)
+
+    def _receive_leave(self, intent: LeaveIntent, payload: bytes | None, now: float) -> None:
+        self._member_clock.witness(intent.ltime)
+        if intent.member == self.name:
+            # Somebody believes that we leave. While we run it is wrong, and afterwards it is known.
+            if self._phase is Phase.RUNNING and intent.ltime > self._roster.own.status_ltime:
+                self._announce_join(now)
+            return
+        is_news, events = self._roster.leave_intent(intent, now)
+        self._events.extend(events)
+        if is_news and payload is not None:
+            self._swim.broadcast_user_message(payload, queue=_INTENTS)
+
+    def _announce_join(self, now: float) -> None:
+        """Tell everybody that we are here, and advance: a later leave must be newer than this join."""
+        intent = JoinIntent(self._member_clock.time, self.name)
+        self._receive_join(intent, encode_serf(intent), now)
+
+    def _receive_event(self, event: UserEvent, payload: bytes | None, now: float) -> None:
+        self._event_clock.witness(event.ltime)
+        identity = (event.name, event.payload)
+        if not self._seen_events.is_new(event.ltime, identity, clock=self._event_clock.time):
+            return
+        self._events.append(UserEventReceived(event.name, event.payload, event.ltime, now))
+        if payload is not None:
+            self._swim.broadcast_user_message(payload, queue=_EVENTS)
+
+    def _receive_query(self, query: Query, payload: bytes) -> None:
+        self._query_clock.witness(query.ltime)
+        if not self._seen_queries.is_new(query.ltime, query.id, clock=self._query_clock.time):
+            return
+        if not query.flags & QUERY_IS_NOT_BROADCAST:
+            # Even when it is not for us: others hear it through us.
+            self._swim.broadcast_user_message(payload, queue=_QUERIES)
+        if query.flags & QUERY_WANTS_ACK and matches(query.filters, self.name, self._roster.own.tags):
+            ack = QueryResponse(query.ltime, query.id, self.name, RESPONSE_IS_ACK, b"")
+            self._swim.send_user_message(encode_serf(ack), query.reply_to)
+
+    def _relay(self, relay: Relay) -> None:
+        """Pass on to members only: a pool is not a way to send packets to anybody."""
+        if any(record.address == relay.destination for record in self._swim.table):
+            self._swim.send_user_message(relay.inner, relay.destination)
+        else:
+            self._swim.counters["relays_to_strangers"] += 1
+
+    # States exchanged in a push/pull.
+
+    def _local_state(self) -> bytes:
+        left = tuple(entry.record.name for entry in self._roster if entry.status is SerfStatus.LEFT)
+        return encode_serf(
+            SerfState(
+                ltime=self._member_clock.time,
+                status_ltimes={entry.record.name: entry.status_ltime for entry in self._roster},
+                left_members=left,
+                event_ltime=self._event_clock.time,
+                query_ltime=self._query_clock.time,
+            )
+        )
+
+    def _merge(self, event: UserStateReceived, now: float) -> None:
+        try:
+            state = decode_serf(event.payload)
+        except WireError:
+            self._swim.counters["serf_states_refused"] += 1
+            return
+        if not isinstance(state, SerfState):
+            self._swim.counters["serf_states_refused"] += 1
+            return
+        # The other's clocks show the next time to use; what it has seen is one less.
+        self._member_clock.witness(max(state.ltime - 1, 0))
+        self._event_clock.witness(max(state.event_ltime - 1, 0))
+        self._query_clock.witness(max(state.query_ltime - 1, 0))
+        left = frozenset(state.left_members)
+        for name, ltime in state.status_ltimes.items():
+            if name in left:
+                self._receive_leave(LeaveIntent(ltime, name), None, now)
+            else:
+                self._receive_join(JoinIntent(ltime, name), None, now)
+        if event.is_join and event.was_asked:
+            # What happened before we came is not news to act upon.
+            self._seen_events.minimum = max(self._seen_events.minimum, state.event_ltime)
+        for past in state.past_events:
+            for name, payload in past.events:
+                self._receive_event(UserEvent(past.ltime, name, payload), None, now)
+
+    # Leaving.
+
+    def _go_on_leaving(self, now: float) -> None:
+        """Take the steps that are due: intent sent, then good-bye sent, then a while of answering probes."""
+        is_late = self._phase_deadline <= now
+        if self._phase is Phase.ANNOUNCING and (is_late or not self._swim.user_queues[_INTENTS].has(_OWN_LEAVE)):
+            self._swim.leave(now)
+            self._drain(now)
+            self._phase = Phase.SAYING_GOODBYE
+            self._phase_deadline = now + self._settings.broadcast_timeout
+        elif self._phase is Phase.SAYING_GOODBYE and (is_late or self._swim.is_good_bye_sent):
+            self._phase = Phase.LINGERING
+            self._phase_deadline = now + self._settings.leave_linger
+        elif self._phase is Phase.LINGERING and is_late:
+            self._phase = Phase.LEFT
+            self._phase_deadline = float("inf")
+            self._events.append(LeaveFinished(self.name, now))

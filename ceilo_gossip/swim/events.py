@@ -2,6 +2,8 @@
 
 from dataclasses import dataclass
 
+from ceilo_gossip.wire.address import Address
+
 
 @dataclass(frozen=True, slots=True)
 class MemberJoined:
@@ -82,6 +84,16 @@ class UserStateReceived:
     at: float
 
 
+@dataclass(frozen=True, slots=True)
+class ExchangeFinished:
+    """A push/pull that we asked for is over. succeeded: the other's state came and was weighed."""
+
+    destination: Address
+    is_join: bool
+    succeeded: bool
+    at: float
+
+
 SwimEvent = (
     MemberJoined
     | MemberUpdated
@@ -92,4 +104,5 @@ SwimEvent = (
     | MemberReaped
     | UserMessageReceived
     | UserStateReceived
+    | ExchangeFinished
 )

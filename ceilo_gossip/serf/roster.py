@@ -1,0 +1,192 @@
+"""Who is and who was in the pool, with what each announced: Serf's view on top of SWIM's.
+
+SWIM says whether a member answers; intents, ordered by Lamport time, say what it meant to do. Together:
+
+    status      join intent   leave intent   SWIM: joined   SWIM: dead   SWIM: left
+    ALIVE       -             LEAVING        ALIVE          FAILED       LEFT
+    LEAVING     ALIVE         -              ALIVE          LEFT         LEFT
+    FAILED      -             LEFT           ALIVE          -            -
+    LEFT        -             -              ALIVE          -            -
+
+An intent at or before the Lamport time of the status is old and changes nothing. Deviation from Serf: a member that
+told SWIM good-bye without an intent is LEFT, not FAILED, for it cannot have been silent when it said so.
+Members stay listed long after SWIM has forgotten them, so that they can be dialled and asked about.
+"""
+
+import enum
+from collections.abc import Iterator
+from dataclasses import dataclass
+from types import MappingProxyType
+
+from ceilo_gossip.serf.events import Event, MemberFailed, MemberLeft, MemberReaped
+from ceilo_gossip.serf.member import Member
+from ceilo_gossip.swim.states import MemberState
+from ceilo_gossip.swim.table import MAX_MEMBERS, Record
+from ceilo_gossip.wire.errors import WireError
+from ceilo_gossip.wire.serf_messages import JoinIntent, LeaveIntent
+from ceilo_gossip.wire.tags import decode_tags
+
+# Intents about members that we do not know yet; beyond it the oldest is dropped.
+MAX_EARLY_INTENTS = 1024
+
+
+class SerfStatus(enum.IntEnum):
+    """Serf's statuses; the numbers are those of the conflict response."""
+
+    ALIVE = 1
+    LEAVING = 2
+    LEFT = 3
+    FAILED = 4
+
+
+@dataclass(slots=True, eq=False)
+class Entry:
+    """One member. record: SWIM's last record of it. gone_at: since when it is FAILED or LEFT."""
+
+    record: Record
+    status: SerfStatus
+    tags: MappingProxyType[str, str]
+    status_ltime: int = 0
+    gone_at: float | None = None
+
+    @property
+    def view(self) -> Member:
+        """What the layers above may see."""
+        record = self.record
+        state = record.state
+        if self.status is SerfStatus.LEFT and record.is_gone:
+            state = MemberState.LEFT
+        return Member(
+            name=record.name,
+            address=record.address,
+            tags=self.tags,
+            state=state,
+            incarnation=record.incarnation,
+            changed_at=record.changed_at,
+            last_ack_at=record.last_ack_at,
+            round_trip=record.round_trip,
+            suspected_at=record.suspected_at,
+        )
+
+
+class Roster:
+    """All members by name."""
+
+    def __init__(self, own: Record) -> None:
+        self._entries = {own.name: Entry(own, SerfStatus.ALIVE, tags_of(own))}
+        self._own_name = own.name
+        self._early: dict[str, tuple[JoinIntent | LeaveIntent, float]] = {}
+
+    def __iter__(self) -> Iterator[Entry]:
+        return iter(self._entries.values())
+
+    def get(self, name: str) -> Entry | None:
+        return self._entries.get(name)
+
+    @property
+    def own(self) -> Entry:
+        return self._entries[self._own_name]
+
+    def join_intent(self, intent: JoinIntent, now: float) -> bool:
+        """A member has announced its join; True when that is news to spread."""
+        entry = self._entries.get(intent.member)
+        if entry is None:
+            return self._remember(intent, now)
+        if intent.ltime <= entry.status_ltime:
+            return False
+        entry.status_ltime = intent.ltime
+        if entry.status is SerfStatus.LEAVING:
+            entry.status = SerfStatus.ALIVE
+        return True
+
+    def leave_intent(self, intent: LeaveIntent, now: float) -> tuple[bool, list[Event]]:
+        """A leave has been announced (or declared by somebody else): whether it is news, and what changed."""
+        entry = self._entries.get(intent.member)
+        if entry is None:
+            return self._remember(intent, now), []
+        if intent.ltime <= entry.status_ltime:
+            return False, []
+        entry.status_ltime = intent.ltime
+        events: list[Event] = []
+        if entry.status is SerfStatus.ALIVE:
+            entry.status = SerfStatus.LEAVING
+        elif entry.status is SerfStatus.FAILED:
+            entry.status = SerfStatus.LEFT
+            events.append(MemberLeft(intent.member, now))
+        if intent.prune and entry.status is SerfStatus.LEFT:
+            del self._entries[intent.member]
+            events.append(MemberReaped(intent.member, now))
+        return True, events
+
+    def _remember(self, intent: JoinIntent | LeaveIntent, now: float) -> bool:
+        """Keep the newest intent about a member that we have not met yet."""
+        known = self._early.get(intent.member)
+        if known is not None and intent.ltime <= known[0].ltime:
+            return False
+        if known is None and len(self._early) >= MAX_EARLY_INTENTS:
+            self._early.pop(next(iter(self._early)))
+        self._early[intent.member] = (intent, now)
+        return True
+
+    def joined(self, record: Record) -> None:
+        """SWIM sees this member alive."""
+        entry = self._entries.get(record.name)
+        if entry is not None:
+            entry.record = record
+            entry.status = SerfStatus.ALIVE
+            entry.gone_at = None
+            entry.tags = tags_of(record)
+            return
+        if len(self._entries) >= MAX_MEMBERS:
+            self._drop_longest_gone()
+        entry = Entry(record, SerfStatus.ALIVE, tags_of(record))
+        early = self._early.pop(record.name, None)
+        if early is not None:
+            entry.status_ltime = early[0].ltime
+            if isinstance(early[0], LeaveIntent):
+                entry.status = SerfStatus.LEAVING
+        self._entries[record.name] = entry
+
+    def _drop_longest_gone(self) -> None:
+        """Make room. SWIM lists fewer living members than fit, so one that is gone can be found."""
+        gone = [entry for entry in self if entry.gone_at is not None]
+        if gone:
+            oldest = min(gone, key=lambda entry: entry.gone_at or 0.0)
+            del self._entries[oldest.record.name]
+
+    def updated(self, name: str) -> None:
+        """A member has announced another meta."""
+        entry = self._entries.get(name)
+        if entry is not None:
+            entry.tags = tags_of(entry.record)
+
+    def gone(self, event: MemberFailed | MemberLeft) -> Event:
+        """SWIM has lost this member: what that means, given what it had announced."""
+        entry = self._entries.get(event.name)
+        if entry is None:
+            return event
+        entry.gone_at = event.at
+        if isinstance(event, MemberLeft) or entry.status in (SerfStatus.LEAVING, SerfStatus.LEFT):
+            entry.status = SerfStatus.LEFT
+            return MemberLeft(event.name, event.at)
+        entry.status = SerfStatus.FAILED
+        return event
+
+    def reap(self, now: float, *, failed_for: float, left_for: float, intent_for: float) -> list[Event]:
+        """Forget who has been gone for too long, and intents whose member never came."""
+        events: list[Event] = []
+        for name, entry in list(self._entries.items()):
+            kept_for = failed_for if entry.status is SerfStatus.FAILED else left_for
+            if entry.gone_at is not None and name != self._own_name and now - entry.gone_at > kept_for:
+                del self._entries[name]
+                events.append(MemberReaped(name, now))
+        self._early = {name: early for name, early in self._early.items() if now - early[1] <= intent_for}
+        return events
+
+
+def tags_of(record: Record) -> MappingProxyType[str, str]:
+    """The tags a record's meta holds; a meta that is none of Serf's holds none."""
+    try:
+        return MappingProxyType(decode_tags(record.meta))
+    except WireError:
+        return MappingProxyType({})

@@ -1,0 +1,226 @@
+"""What is believed of each member: the one place where a record's state and incarnation change.
+
+A claim is a statement about a member, by itself or by another. The rules, from memberlist:
+
+* alive needs a strictly higher incarnation than the one known; suspect and dead need an equal or higher one.
+* Only a member raises its own incarnation. Accused itself, it refutes with a higher one, until it has left.
+* A suspicion that runs out is death. Hearsay of a death (in a push/pull) only starts a suspicion.
+* A name belongs to the address it was seen at until it has left in good order, or is forgotten.
+
+    from        alive claim          suspect claim     dead claim            suspicion runs out
+    unknown     ALIVE, joined        -                 -
+    ALIVE       ALIVE                SUSPECT           DEAD, or LEFT if own
+    SUSPECT     ALIVE, refuted       confirmed         DEAD, or LEFT if own  DEAD
+    DEAD, LEFT  ALIVE, joined        -                 -
+
+Beyond memberlist: a member whose version vector would make peers refuse every exchange is never stored.
+"""
+
+from collections import Counter, deque
+
+from ceilo_gossip.swim.awareness import Awareness
+from ceilo_gossip.swim.broadcasts import BroadcastQueue
+from ceilo_gossip.swim.events import (
+    MemberFailed,
+    MemberJoined,
+    MemberLeft,
+    MemberRefuted,
+    MemberSuspected,
+    MemberUpdated,
+    SwimEvent,
+)
+from ceilo_gossip.swim.settings import SwimSettings
+from ceilo_gossip.swim.states import MemberState
+from ceilo_gossip.swim.suspicion import Suspicion, suspicion_bounds
+from ceilo_gossip.swim.table import MAX_MEMBERS, Record, Table
+from ceilo_gossip.wire.checks import MAX_INCARNATION, is_compatible
+from ceilo_gossip.wire.codec import encode
+from ceilo_gossip.wire.messages import Alive, Dead, Suspect
+
+
+class Claims:
+    """Weigh claims, keep the table true, spread what is new."""
+
+    def __init__(
+        self,
+        settings: SwimSettings,
+        table: Table,
+        awareness: Awareness,
+        broadcasts: BroadcastQueue,
+        events: deque[SwimEvent],
+        counters: Counter[str],
+    ) -> None:
+        self._settings = settings
+        self._table = table
+        self._awareness = awareness
+        self._broadcasts = broadcasts
+        self._events = events
+        self._counters = counters
+        self._suspects: dict[str, Record] = {}
+        self.has_left = False
+
+    def alive(self, claim: Alive, now: float) -> None:
+        """Somebody says that a member lives."""
+        if not is_compatible(claim.version):
+            self._counters["incompatible_versions"] += 1
+            return
+        if claim.member == self._table.own_name:
+            self._alive_about_us(claim, now)
+            return
+        record = self._table.get(claim.member)
+        if record is None:
+            # Incarnation 0 is nobody's: members start at 1.
+            if claim.incarnation == 0:
+                return
+            if len(self._table) >= MAX_MEMBERS:
+                self._counters["members_over_limit"] += 1
+                return
+            record = Record(
+                claim.member, claim.raw_host, claim.port, claim.meta, claim.version, 0, MemberState.DEAD, now
+            )
+            self._table.add(record)
+        elif (claim.raw_host, claim.port) != (record.raw_host, record.port):
+            if record.state is not MemberState.LEFT:
+                self._counters["address_conflicts"] += 1
+                return
+            record.move(claim.raw_host, claim.port)
+        elif claim.incarnation <= record.incarnation:
+            return
+        self._revive(record, claim, now)
+
+    def _revive(self, record: Record, claim: Alive, now: float) -> None:
+        """A newer statement that this member lives is believed."""
+        before, meta_before = record.state, record.meta
+        self._end_suspicion(record)
+        record.incarnation = claim.incarnation
+        record.meta = claim.meta
+        record.version = claim.version
+        self._broadcasts.push(encode(claim), about=record.name)
+        if before is not MemberState.ALIVE:
+            record.state = MemberState.ALIVE
+            record.changed_at = now
+            record.suspected_at = None
+        if before is MemberState.SUSPECT:
+            self._events.append(MemberRefuted(record.name, now))
+        elif before is not MemberState.ALIVE:
+            self._events.append(MemberJoined(record.name, now))
+            return
+        if record.meta != meta_before:
+            self._events.append(MemberUpdated(record.name, now))
+
+    def _alive_about_us(self, claim: Alive, now: float) -> None:
+        own = self._table.own
+        if self.has_left or claim.incarnation < own.incarnation:
+            return
+        if (claim.raw_host, claim.port) != (own.raw_host, own.port):
+            # Another host uses our name. Which of the two is right is not for gossip to decide.
+            self._counters["address_conflicts"] += 1
+            return
+        is_ours = (claim.meta, claim.version) == (own.meta, own.version)
+        if claim.incarnation > own.incarnation or not is_ours:
+            self._refute(claim.incarnation, now)
+
+    def suspect(self, claim: Suspect, now: float) -> None:
+        """Somebody has had no answer from a member."""
+        record = self._table.get(claim.member)
+        if record is None or claim.incarnation < record.incarnation:
+            return
+        if record.suspicion is not None:
+            if record.suspicion.confirm(claim.accuser):
+                # One entry per accuser: each has to arrive, or nobody's suspicion gets shorter.
+                self._broadcasts.push(encode(claim), about=record.name, detail=claim.accuser)
+            return
+        if record.state is not MemberState.ALIVE:
+            return
+        if record.name == self._table.own_name:
+            self._refute(claim.incarnation, now)
+            return
+        self._broadcasts.push(encode(claim), about=record.name, detail=claim.accuser)
+        record.incarnation = claim.incarnation
+        record.state = MemberState.SUSPECT
+        record.changed_at = now
+        record.suspected_at = now
+        bounds = suspicion_bounds(self._settings, len(self._table))
+        record.suspicion = Suspicion(claim.accuser, now, bounds)
+        self._suspects[record.name] = record
+        self._events.append(MemberSuspected(record.name, now, claim.accuser))
+
+    def dead(self, claim: Dead, now: float) -> None:
+        """Somebody has given up on a member, or the member says good-bye."""
+        record = self._table.get(claim.member)
+        if record is None or claim.incarnation < record.incarnation or record.is_gone:
+            return
+        if record.name == self._table.own_name:
+            self._refute(claim.incarnation, now)
+            return
+        self._end_suspicion(record)
+        self._broadcasts.push(encode(claim), about=record.name)
+        record.incarnation = claim.incarnation
+        record.changed_at = now
+        if claim.is_leave:
+            record.state = MemberState.LEFT
+            self._events.append(MemberLeft(record.name, now))
+        else:
+            record.state = MemberState.DEAD
+            self._events.append(MemberFailed(record.name, now, record.suspected_at))
+
+    def _refute(self, accused_incarnation: int, now: float) -> None:
+        """Answer an accusation of ourselves. Having been accused at all is a sign of our own slowness."""
+        if accused_incarnation >= MAX_INCARNATION:
+            self._counters["irrefutable_claims"] += 1
+            return
+        self._awareness.apply(1)
+        self._counters["refutations"] += 1
+        own = self._table.own
+        self._announce(max(own.incarnation, accused_incarnation) + 1, own.meta, now)
+
+    def announce(self, meta: bytes, now: float) -> None:
+        """Tell everybody that we have another meta."""
+        if not self.has_left and meta != self._table.own.meta:
+            self._announce(self._table.own.incarnation + 1, meta, now)
+            self._events.append(MemberUpdated(self._table.own_name, now))
+
+    def _announce(self, incarnation: int, meta: bytes, now: float) -> None:
+        own = self._table.own
+        own.incarnation = min(incarnation, MAX_INCARNATION)
+        own.meta = meta
+        self._broadcasts.push(self.own_alive(), about=own.name)
+
+    def own_alive(self) -> bytes:
+        """Our own statement, encoded."""
+        own = self._table.own
+        return encode(Alive(own.incarnation, own.name, own.raw_host, own.port, own.meta, own.version))
+
+    def leave(self, now: float) -> None:
+        """Say good-bye. From now on nothing said about us is answered."""
+        own = self._table.own
+        if self.has_left:
+            return
+        self.has_left = True
+        own.state = MemberState.LEFT
+        own.changed_at = now
+        self._broadcasts.push(encode(Dead(own.incarnation, own.name, own.name)), about=own.name)
+        self._events.append(MemberLeft(own.name, now))
+
+    def expire(self, now: float) -> None:
+        """Declare dead whose suspicion has run out."""
+        due = [r for r in self._suspects.values() if r.suspicion is not None and r.suspicion.deadline <= now]
+        for record in due:
+            self.dead(Dead(record.incarnation, record.name, self._table.own_name), now)
+
+    @property
+    def next_deadline(self) -> float | None:
+        """When the next suspicion runs out."""
+        if not self._suspects:
+            return None
+        return min(r.suspicion.deadline for r in self._suspects.values() if r.suspicion is not None)
+
+    def forgive(self, stalled: float) -> None:
+        """Give every suspect the seconds in which we were not able to hear it."""
+        for record in self._suspects.values():
+            if record.suspicion is not None:
+                record.suspicion.forgive(stalled)
+
+    def _end_suspicion(self, record: Record) -> None:
+        record.suspicion = None
+        self._suspects.pop(record.name, None)

@@ -1,0 +1,268 @@
+"""Ask one member after the other whether it is there, and ask for others who want to know.
+
+A round: ping directly; after probe_timeout without an ack ask `indirect_checks` others to ping it, and ping it over
+TCP; without any ack until probe_interval has passed, suspect it. Both waits are scaled by our awareness. Deviations
+from memberlist, both from the Lifeguard paper: probe_timeout is scaled too, and as a relay we nack at 80 % of it.
+
+Acks are matched by sequence number. Only an answer that came straight from the member counts as a round trip.
+"""
+
+import math
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from ceilo_gossip.swim.awareness import Awareness
+from ceilo_gossip.swim.claims import Claims
+from ceilo_gossip.swim.outbox import Outbox
+from ceilo_gossip.swim.settings import SwimSettings
+from ceilo_gossip.swim.states import MemberState
+from ceilo_gossip.swim.table import Record, Table
+from ceilo_gossip.wire.address import Address, raw_to_host
+from ceilo_gossip.wire.codec import encode
+from ceilo_gossip.wire.messages import Ack, IndirectPing, Nack, Ping, Suspect
+
+# Pings of ours under way: one round and the owner's extra probes. Beyond it the oldest is given up.
+MAX_PINGS = 1024
+# Pings under way for others. A member is asked by at most a few others in one interval; beyond it requests are dropped.
+MAX_RELAYS = 256
+_NACK_PROTOCOL = 4
+_STREAM_PING_PROTOCOL = 3
+
+OpenStream = Callable[[Record, bytes, float, int], None]
+
+
+@dataclass(slots=True)
+class _Round:
+    """The probe under way."""
+
+    target: Record
+    seq_no: int
+    started_at: float
+    timeout_at: float
+    deadline: float
+    is_indirect: bool = False
+    nacks_expected: int = 0
+    nacks: int = 0
+
+
+@dataclass(slots=True)
+class _SentPing:
+    target: Record
+    sent_at: float
+    expires_at: float
+
+
+@dataclass(slots=True)
+class _Relay:
+    """A ping that another member wanted."""
+
+    seq_no: int
+    reply_to: Address
+    nack_at: float | None
+    expires_at: float
+
+
+class Prober:
+    """The prober of one pool. `open_stream(record, message, deadline, seq_no)` starts a ping over TCP."""
+
+    def __init__(
+        self,
+        settings: SwimSettings,
+        table: Table,
+        claims: Claims,
+        awareness: Awareness,
+        outbox: Outbox,
+        counters: Counter[str],
+        open_stream: OpenStream,
+        *,
+        first_seq_no: int,
+        first_probe_at: float,
+    ) -> None:
+        self._settings = settings
+        self._table = table
+        self._claims = claims
+        self._awareness = awareness
+        self._outbox = outbox
+        self._counters = counters
+        self._open_stream = open_stream
+        self._seq_no = first_seq_no
+        self._next_round_at = first_probe_at
+        self._round: _Round | None = None
+        self._pings: dict[int, _SentPing] = {}
+        self._relays: dict[int, _Relay] = {}
+
+    @property
+    def next_deadline(self) -> float:
+        """When something of this has to be done."""
+        current = self._round
+        if current is None:
+            due = self._next_round_at
+        else:
+            due = current.deadline if current.is_indirect else min(current.timeout_at, current.deadline)
+        for relay in self._relays.values():
+            due = min(due, relay.expires_at if relay.nack_at is None else relay.nack_at)
+        return due
+
+    def handle_timer(self, now: float) -> None:
+        """Do what is due."""
+        if self._relays:
+            self._expire_relays(now)
+        current = self._round
+        if current is not None and not current.is_indirect and current.timeout_at <= now:
+            # When we notice late the others still get their time.
+            current.deadline += now - current.timeout_at
+            self._pings[current.seq_no].expires_at = current.deadline
+            self._ask_others(current)
+        if current is not None and current.deadline <= now:
+            self._fail(current, now)
+        if self._round is None and self._next_round_at <= now:
+            self._begin(now)
+
+    def abandon(self, now: float) -> None:
+        """Forget the round under way: we have not been able to listen, so its failure would say nothing."""
+        self._round = None
+        self._next_round_at = now
+
+    def stop(self) -> None:
+        """Begin no more rounds; others' questions are still answered."""
+        self._round = None
+        self._next_round_at = math.inf
+
+    def probe(self, target: Record, now: float) -> None:
+        """One extra direct ping, at once. An answer shows in the record; none has no consequence."""
+        self._ping(target, now, now + self._awareness.scale(self._settings.probe_interval))
+
+    def _begin(self, now: float) -> None:
+        self._next_round_at = now + self._settings.probe_interval
+        self._drop_expired_pings(now)
+        target = self._table.next_to_probe(forget_before=now - self._settings.gossip_to_the_dead)
+        if target is None:
+            return
+        timeout_at = now + self._awareness.scale(self._settings.probe_timeout)
+        deadline = now + self._awareness.scale(self._settings.probe_interval)
+        seq_no = self._ping(target, now, deadline)
+        self._round = _Round(target, seq_no, now, timeout_at, deadline)
+
+    def _ping(self, target: Record, now: float, expires_at: float) -> int:
+        seq_no = self._take_seq_no()
+        if len(self._pings) >= MAX_PINGS:
+            self._pings.pop(next(iter(self._pings)))
+        self._pings[seq_no] = _SentPing(target, now, expires_at)
+        own = self._table.own
+        ping = encode(Ping(seq_no, target.name, own.raw_host, own.port, own.name))
+        if target.state is MemberState.SUSPECT:
+            # The buddy system: who is suspected hears of it first, and can refute with the ack.
+            accusation = encode(Suspect(target.incarnation, target.name, own.name))
+            self._outbox.send_both(ping, accusation, target.address, to=target)
+        else:
+            self._outbox.send(ping, target.address, to=target)
+        return seq_no
+
+    def _take_seq_no(self) -> int:
+        self._seq_no = (self._seq_no + 1) & 0xFFFFFFFF
+        return self._seq_no
+
+    def _drop_expired_pings(self, now: float) -> None:
+        expired = [seq_no for seq_no, ping in self._pings.items() if ping.expires_at < now]
+        for seq_no in expired:
+            del self._pings[seq_no]
+
+    def _ask_others(self, current: _Round) -> None:
+        """The direct ping has not been answered in time."""
+        current.is_indirect = True
+        target, own = current.target, self._table.own
+        candidates = (r for r in self._table if r.state is MemberState.ALIVE and r is not target and r is not own)
+        for peer in self._table.pick(candidates, self._settings.indirect_checks):
+            wants_nack = peer.protocol_limit >= _NACK_PROTOCOL
+            current.nacks_expected += wants_nack
+            request = IndirectPing(
+                current.seq_no,
+                target.raw_host,
+                target.port,
+                target.name,
+                wants_nack,
+                own.raw_host,
+                own.port,
+                own.name,
+            )
+            self._outbox.send(encode(request), peer.address, to=peer)
+        if target.protocol_limit >= _STREAM_PING_PROTOCOL:
+            ping = encode(Ping(current.seq_no, target.name, own.raw_host, own.port, own.name))
+            self._open_stream(target, ping, current.deadline, current.seq_no)
+
+    def _fail(self, current: _Round, now: float) -> None:
+        self._end(current, now)
+        # Nacks that did not come say that we, or our relays, are slow; without any to expect we blame ourselves a bit.
+        missing = current.nacks_expected - current.nacks
+        self._awareness.apply(missing if current.nacks_expected else 1)
+        self._counters["probes_failed"] += 1
+        target = current.target
+        self._claims.suspect(Suspect(target.incarnation, target.name, self._table.own_name), now)
+
+    def _succeed(self, current: _Round, now: float) -> None:
+        self._end(current, now)
+        self._awareness.apply(-1)
+
+    def _end(self, current: _Round, now: float) -> None:
+        self._round = None
+        self._next_round_at = max(now, current.started_at + self._settings.probe_interval)
+
+    def receive_ack(self, ack: Ack, source: Address, now: float, *, is_stream: bool = False) -> None:
+        """Somebody answers: to a ping of ours, or to one that we relay."""
+        relay = self._relays.pop(ack.seq_no, None)
+        if relay is not None:
+            if now <= relay.expires_at:
+                self._outbox.send(encode(Ack(relay.seq_no)), relay.reply_to)
+            return
+        current = self._round
+        ping = self._pings.get(ack.seq_no)
+        if ping is None or ping.expires_at < now:
+            self._counters["acks_unexpected"] += 1
+            return
+        is_round = current is not None and current.seq_no == ack.seq_no
+        is_direct = source.host == ping.target.address.host
+        if is_direct:
+            ping.target.last_ack_at = max(ping.sent_at, ping.target.last_ack_at or ping.sent_at)
+            if not is_stream:
+                ping.target.round_trip = now - ping.sent_at
+        if is_round and current is not None:
+            self._succeed(current, now)
+        # A relay's ack may be followed by the member's own, late one; that still is a round trip.
+        if is_direct:
+            del self._pings[ack.seq_no]
+
+    def receive_nack(self, nack: Nack) -> None:
+        """A relay lives and hears us, and has not heard the member we asked for."""
+        current = self._round
+        if current is not None and current.seq_no == nack.seq_no and current.nacks < current.nacks_expected:
+            current.nacks += 1
+
+    def receive_ping(self, ping: Ping, source: Address) -> None:
+        """Somebody asks whether we are there."""
+        if ping.member and ping.member != self._table.own_name:
+            self._counters["pings_for_others"] += 1
+            return
+        self._outbox.send(encode(Ack(ping.seq_no)), ping.reply_to or source)
+
+    def receive_indirect_ping(self, request: IndirectPing, source: Address, now: float) -> None:
+        """Somebody wants us to ask whether another one is there."""
+        if len(self._relays) >= MAX_RELAYS:
+            self._counters["relays_over_limit"] += 1
+            return
+        own = self._table.own
+        target = Address(raw_to_host(request.target_raw_host), request.target_port or own.port)
+        seq_no = self._take_seq_no()
+        timeout = self._settings.probe_timeout
+        nack_at = now + timeout * self._settings.nack_fraction if request.wants_nack else None
+        self._relays[seq_no] = _Relay(request.seq_no, request.reply_to or source, nack_at, now + timeout)
+        ping = encode(Ping(seq_no, request.member, own.raw_host, own.port, own.name))
+        self._outbox.send(ping, target, to=self._table.get(request.member))
+
+    def _expire_relays(self, now: float) -> None:
+        for seq_no, relay in list(self._relays.items()):
+            if relay.nack_at is not None and relay.nack_at <= now:
+                relay.nack_at = None
+                self._outbox.send(encode(Nack(relay.seq_no)), relay.reply_to)
+            if relay.expires_at <= now:
+                del self._relays[seq_no]
