@@ -1,0 +1,163 @@
+"""Starts OpenStack in ctl-1 and on the compute hosts, and says when it is ready.
+
+Everything is started as early as what it needs is there, and only what another part cannot do without is waited for:
+on two cores the bring-up is bound by the CPU, and the only art is to keep both busy. Ready means that each part was
+seen to do its work (see `readiness`), within a deadline.
+"""
+
+from collections.abc import Callable, Iterable, Sequence
+from functools import partial
+from typing import Final
+
+from minicloud import (
+    client,
+    endpoints,
+    errands,
+    readiness,
+    services,
+    synchronise,
+    template,
+    units,
+)
+from minicloud.configuration import render_core
+from minicloud.infrastructure_configuration import render_infrastructure
+from minicloud.parallel import together
+from minicloud.passwords import ADMIN, Passwords
+from minicloud.places import Places
+from minicloud.readiness import wait_for
+from minicloud.telemetry_configuration import render_telemetry
+from minicloud.units import Unit, UnitState
+
+# With both cores busy, a service that usually answers after 20 s may need this long.
+TIMEOUT: Final = 180.0
+
+# Queues whose consumer is the last link of the chain from an event to the webhook, and from a sample to Gnocchi.
+QUEUES: Final = ("ceilo_gossip.health.info", "notifications.sample", "alarm.all.info", "alarming.sample")
+
+Say = Callable[[str], None]
+
+
+class ControlPlane:
+    """The services of one cloud. It uses `parallel` to reach ctl-1's network."""
+
+    def __init__(self, places: Places, say: Say) -> None:
+        self._places = places
+        self._say = say
+        self._passwords = Passwords.draw()
+
+    @property
+    def passwords(self) -> Passwords:
+        """The passwords in force, once `prepare` has returned."""
+        return self._passwords
+
+    def prepare(self) -> bool:
+        """Lay out files for a run, from the template if there is one; return whether databases are still to be made."""
+        places = self._places
+        fresh = not places.passwords.exists() and not template.restore(places)
+        if fresh:
+            self._passwords.store(places.passwords)
+        else:
+            self._passwords = Passwords.load(places.passwords)
+        render_infrastructure(places, self._passwords)
+        render_core(places, self._passwords)
+        render_telemetry(places, self._passwords)
+        return fresh
+
+    def make_databases(self) -> None:
+        """Do what is done once for a template, and keep it."""
+        places, passwords = self._places, self._passwords
+        self._say("making the databases, once for this set of releases")
+        self._install_database()
+        self.start([services.database(places)])
+        self._together([self._wait_for_database])
+        synchronise.synchronise(places, passwords, self.start, self._together)
+        # MariaDB's files are whole only when it has ended; what talks to it ends first, so that nobody retries.
+        for name in (*synchronise.STARTED, services.DATABASE):
+            self._stop(name)
+        template.save(places)
+        self._say("databases made and kept as a template")
+
+    def start_services(self) -> None:
+        """Start everything, in the order of need."""
+        places = self._places
+        self.start([services.message_bus(places), services.database(places), services.web(places, "keystone")])
+        self._together([self._wait_for_database])
+        first = ("nova", "neutron", "placement")
+        self.start(services.web(places, name) for name in first)
+        self._together([self._wait_for_message_bus])
+        workers = {unit.name: unit for unit in services.workers(places)}
+        self.start(workers.pop(name) for name in ("nova-conductor", "nova-scheduler"))
+        self._together([self._wait_for_keystone])
+        for host in places.compute_hosts:
+            self.start([services.nova_compute(places, host)], host=host.name)
+        self.start(services.web(places, name) for name in ("glance", "gnocchi", "aodh"))
+        self.start(workers.values())
+
+    def wait_until_ready(self) -> None:
+        """Return when all of it was seen to work. Raises NotReadyError with the log of what did not."""
+        facts: list[tuple[str, Callable[[], object]]] = [
+            (endpoint.name, lambda url=endpoint.url: readiness.answers(url))  # type: ignore[misc]
+            for endpoint in endpoints.ALL
+        ]
+        facts += [
+            ("the telemetry chain", lambda: not readiness.unconsumed(self._passwords, QUEUES)),
+            ("nova", self._nova_is_whole),
+        ]
+        self._together([partial(self._await, what, fact) for what, fact in facts])
+
+    def start(self, wanted: Iterable[Unit], *, host: str = endpoints.CONTROL_HOST) -> None:
+        """Start those units of a host that are not running yet."""
+        known = units.list_units(host, cloud=self._places.layout)
+        for unit in wanted:
+            if unit.name not in known or known[unit.name].state is UnitState.ENDED:
+                units.start(host, unit, cloud=self._places.layout)
+
+    def _install_database(self) -> None:
+        data = self._places.database
+        data.mkdir(parents=True, exist_ok=True, mode=0o700)
+        errands.run(
+            self._places,
+            "mariadb-install",
+            "/usr/bin/mariadb-install-db",
+            "--no-defaults",
+            "--user=root",
+            f"--datadir={data}",
+            "--auth-root-authentication-method=socket",
+            "--skip-test-db",
+            timeout=TIMEOUT,
+        )
+
+    def _wait_for_database(self) -> None:
+        self._await("MariaDB", lambda: readiness.database_answers(self._passwords))
+
+    def _wait_for_message_bus(self) -> None:
+        self._await("RabbitMQ", lambda: readiness.message_bus_answers(self._passwords))
+
+    def _wait_for_keystone(self) -> None:
+        self._await("keystone", lambda: readiness.answers(endpoints.KEYSTONE.url))
+
+    def _together(self, tasks: Sequence[Callable[[], object]]) -> None:
+        together(self._places.layout.host(endpoints.CONTROL_HOST).namespace, tasks)
+
+    def _await(self, what: str, fact: Callable[[], object]) -> None:
+        wait_for(what, fact, timeout=TIMEOUT)
+        self._say(f"{what} is ready")
+
+    def _nova_is_whole(self) -> bool:
+        nova = client.nova_client(self._passwords, project=ADMIN)
+        up = {(service.binary, service.host) for service in nova.services.list() if service.state == "up"}
+        computes = {host.name for host in self._places.compute_hosts}
+        wanted = {("nova-compute", name) for name in computes}
+        wanted |= {("nova-conductor", endpoints.CONTROL_HOST), ("nova-scheduler", endpoints.CONTROL_HOST)}
+        # A compute host can be scheduled to once the scheduler has mapped it to its cell.
+        return wanted <= up and computes <= {found.hypervisor_hostname for found in nova.hypervisors.list()}
+
+    def _stop(self, name: str) -> None:
+        cloud = self._places.layout
+        units.stop(endpoints.CONTROL_HOST, name, cloud=cloud)
+
+        def ended() -> bool:
+            found = units.status(endpoints.CONTROL_HOST, name, cloud=cloud)
+            return found is None or found.state is UnitState.ENDED
+
+        wait_for(f"end of {name}", ended, timeout=units.STOP_TIMEOUT * 2)

@@ -1,0 +1,112 @@
+"""Where the control plane keeps its files, below the directories that `layout` names."""
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+from minicloud.layout import Host, Layout
+
+
+@dataclass(frozen=True, slots=True)
+class Places:
+    """Files and directories of one run.
+
+    layout   the cloud this run brings up
+    venv     the virtual environment that holds all services
+    project  the clone this code runs from
+    """
+
+    layout: Layout
+    venv: Path
+    project: Path
+
+    @property
+    def run(self) -> Path:
+        return self.layout.directories.run
+
+    @property
+    def etc(self) -> Path:
+        return self.layout.directories.etc
+
+    @property
+    def log(self) -> Path:
+        return self.layout.directories.log
+
+    @property
+    def state(self) -> Path:
+        """What services keep for themselves in this run: locks, sockets, RabbitMQ's tables."""
+        return self.run / "state"
+
+    @property
+    def persistent(self) -> Path:
+        """What a template is a copy of: databases, keys, Gnocchi's files, passwords."""
+        return self.run / "persistent"
+
+    @property
+    def passwords(self) -> Path:
+        return self.persistent / "passwords.json"
+
+    @property
+    def database(self) -> Path:
+        return self.persistent / "mariadb"
+
+    @property
+    def gnocchi(self) -> Path:
+        return self.persistent / "gnocchi"
+
+    @property
+    def images(self) -> Path:
+        """Glance's stores."""
+        return self.run / "images"
+
+    @property
+    def neutron_plugin(self) -> Path:
+        """The directory by which Neutron finds our mechanism driver's entry point."""
+        return self.etc / "neutron" / "plugin"
+
+    @property
+    def installed_definitions(self) -> Path:
+        """Where `ceilo-gossip-ceilometer install` writes what Ceilometer must know about our event and meters."""
+        return self.etc / "ceilometer" / "installed"
+
+    @property
+    def event_definitions(self) -> Path:
+        return self.installed_definitions / "event_definitions.yaml"
+
+    @property
+    def meter_definitions(self) -> Path:
+        return self.installed_definitions / "meters.d"
+
+    @property
+    def gnocchi_resources(self) -> Path:
+        return self.installed_definitions / "gnocchi_resources.yaml"
+
+    @property
+    def webhook_certificate(self) -> Path:
+        return self.etc / "remediation" / "webhook.crt"
+
+    @property
+    def packages(self) -> Path:
+        """The virtual environment's site-packages."""
+        return next((self.venv / "lib").glob("python3.*")) / "site-packages"
+
+    def program(self, name: str) -> str:
+        """Return the path of a console script of the virtual environment."""
+        return str(self.venv / "bin" / name)
+
+    @property
+    def compute_hosts(self) -> tuple[Host, ...]:
+        return tuple(host for host in self.layout.hosts if not host.is_controller)
+
+    def nova_compute_file(self, host: Host) -> Path:
+        """Return the configuration of nova-compute on `host`."""
+        return self.etc / host.name / "nova.conf"
+
+    def nova_compute_state(self, host: Host) -> Path:
+        """Return where nova-compute keeps its state: the host's own disk, which survives power cuts."""
+        return host.directory / "nova"
+
+
+def find(layout: Layout, *, venv: Path) -> Places:
+    """Return the places of `layout`'s cloud; the clone is the one this file lies in."""
+    return Places(layout, Path(os.path.normpath(venv)), Path(__file__).resolve().parents[2])
