@@ -170,6 +170,8 @@ def _read_private(path: str, limit: int, *, file: str, host: str = "", field: st
                     f"Run: chmod 600 {path}",
                 )
             content = stream.read(limit + 1)
+    except IsADirectoryError:
+        raise refuse(f"{path} is not a regular file", "Name a file") from None
     except OSError as error:
         raise refuse(f"cannot read {path}: {error.strerror}", "Make the file, or correct the path") from error
     if len(content) > limit:

@@ -124,21 +124,21 @@ def load_drivers(names: Sequence[str]) -> dict[str, FenceDriver]:
 
     Raises FenceError, final, naming those that are not installed or cannot be imported.
     """
-    missing: list[str] = []
+    broken: dict[str, str] = {}
     extensions: Any = named.NamedExtensionManager(
         NAMESPACE,
         list(names),
         invoke_on_load=True,
-        on_load_failure_callback=lambda _, entry_point, error: missing.append(f"{entry_point.name} ({error})"),
-        on_missing_entrypoints_callback=missing.extend,
-        warn_on_missing_entrypoint=False,
+        on_load_failure_callback=lambda _, point, error: broken.update({point.name: f"{point.name} ({error})"}),
+        on_missing_entrypoints_callback=lambda missing: None,  # Told below, together with those that are broken.
     )
+    drivers = {extension.name: extension.obj for extension in extensions}
+    missing = [broken.get(name, f"{name} (not installed)") for name in names if name not in drivers]
     if missing:
-        names_missing = ", ".join(sorted(missing))
         raise FenceError(
-            f"fencing drivers that cannot be used: {names_missing}; correct [fencing] ladder or install them",
+            f"fencing drivers that cannot be used: {', '.join(missing)}; correct [fencing] ladder or install them",
             host="",
             stage=Stage.CONFIGURE,
             is_final=True,
         )
-    return {extension.name: extension.obj for extension in extensions}
+    return drivers

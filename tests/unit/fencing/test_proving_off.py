@@ -1,0 +1,99 @@
+"""What it takes to call a host off, on scripted readings and virtual time."""
+
+import pytest
+
+from remediation.fencing.bmc_operation import MAX_ROUNDS, prove_off
+from remediation.fencing.bmc_session import BmcLogin, SessionError, Task
+
+
+class Script:
+    """Sessions that answer from a list, on a clock that only sleeping and sessions move."""
+
+    def __init__(self, *answers: object, session_seconds: float = 0.1) -> None:
+        self.answers = list(answers)
+        self.asked: list[Task] = []
+        self.limits: list[float] = []
+        self.now = 100.0
+        self.session_seconds = session_seconds
+
+    def open_session(self, task: Task, seconds: float) -> dict[str, object]:
+        self.asked.append(task)
+        self.limits.append(seconds)
+        answer = self.answers.pop(0)
+        if isinstance(answer, SessionError):
+            self.now += seconds if answer.kind == "killed" else self.session_seconds
+            raise answer
+        self.now += self.session_seconds
+        return {"was": answer, "state": answer, "code": 0} if isinstance(answer, str) else answer
+
+    def sleep(self, seconds: float) -> None:
+        self.now += seconds
+
+    def prove(self, seconds: float = 10.0) -> dict[str, object]:
+        return prove_off(self.open_session, interval=1.2, seconds=seconds, clock=lambda: self.now, sleep=self.sleep)
+
+
+SWITCHED_OFF = {"was": "on", "state": "off", "code": 0}
+KILLED = SessionError("", "killed", "session ended")
+
+
+def test_off_takes_two_sessions_with_the_interval_between():
+    script = Script(SWITCHED_OFF, "off")
+
+    assert script.prove() == {"state": "off", "was": "on", "rounds": 1, "interval": 1.2, "code": 0}
+    assert script.asked == [Task.POWER_OFF, Task.READ]
+    assert script.now == pytest.approx(100.0 + 0.1 + 1.2 + 0.1)
+
+
+def test_off_already_is_proved_the_same_way():
+    assert Script("off", "off").prove()["was"] == "off"
+
+
+def test_second_reading_that_says_on_starts_over_and_unmasks_the_first():
+    script = Script("off", "on", "off", "off")
+
+    answer = script.prove()
+
+    assert (answer["was"], answer["rounds"]) == ("on", 2)
+    assert script.asked == [Task.POWER_OFF, Task.READ] * 2
+
+
+def test_bmc_that_contradicts_itself_for_ever_proves_nothing():
+    script = Script(*["off", "on"] * MAX_ROUNDS)
+
+    with pytest.raises(SessionError) as caught:
+        script.prove(seconds=1000.0)
+
+    assert caught.value.stage == "confirm"
+    assert script.answers == []
+
+
+def test_one_off_at_the_end_of_the_time_proves_nothing():
+    script = Script(SWITCHED_OFF, "off", session_seconds=1.0)
+
+    with pytest.raises(SessionError):
+        script.prove(seconds=2.0)
+
+    assert script.asked == [Task.POWER_OFF]
+
+
+def test_frozen_session_is_tried_once_more_with_the_time_left():
+    script = Script(KILLED, SWITCHED_OFF, "off")
+
+    assert script.prove(seconds=10.0)["state"] == "off"
+    assert script.limits[:2] == [5.0, 5.0]
+
+
+@pytest.mark.parametrize("failure", [KILLED, SessionError("login", "IpmiException", "Incorrect password provided")])
+def test_no_answer_to_the_second_reading_proves_nothing(failure):
+    script = Script(SWITCHED_OFF, failure, failure)
+
+    with pytest.raises(SessionError):
+        script.prove()
+
+
+def test_login_tells_no_secret():
+    login = BmcLogin("192.0.2.1", 623, "admin", "pässword")
+
+    assert "pässword" not in repr(login)
+    assert login.redact("bad pässword\n or b'p\\xc3\\xa4ssword'") == "bad <secret> or b'<secret>'"
