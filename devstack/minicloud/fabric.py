@@ -82,7 +82,7 @@ def plan(cloud: layout.Layout, observed: Mapping[str, Links]) -> Commands:
             if network.interface not in links or port not in switch:
                 outside.append(
                     f"link add {port} netns {cloud.switch} type veth "
-                    f"peer name {network.interface} netns {station.namespace}"
+                    f"peer name {network.interface} address {hardware_address(address)} netns {station.namespace}"
                 )
             found = links.get(network.interface, Link(is_up=False))
             if address not in found.addresses:
@@ -97,6 +97,14 @@ def plan(cloud: layout.Layout, observed: Mapping[str, Links]) -> Commands:
     if switch_lines:
         inside = {cloud.switch: tuple(switch_lines), **inside}
     return Commands(tuple(outside), inside)
+
+
+def hardware_address(address: str) -> str:
+    """Return the locally administered MAC address of the station with this IPv4 address.
+
+    Always the same one, so that a plug that was made again is known to its neighbours still.
+    """
+    return ":".join(["02", "00", *(f"{int(octet):02x}" for octet in address.split("."))])
 
 
 def _is_up(links: Links, name: str) -> bool:

@@ -49,7 +49,9 @@ def test_a_lost_plug_is_made_again_and_nothing_else(cloud: layout.Layout) -> Non
     del observed[host.namespace]["stor"]
     del observed[cloud.switch]["cmp-1-stor"]
     commands = fabric.plan(cloud, observed)
-    assert commands.outside == ("link add cmp-1-stor netns mc-switch type veth peer name stor netns mc-cmp-1",)
+    assert commands.outside == (
+        "link add cmp-1-stor netns mc-switch type veth peer name stor address 02:00:0a:5b:02:15 netns mc-cmp-1",
+    )
     assert commands.inside == {
         cloud.switch: ("link set cmp-1-stor master storage up",),
         host.namespace: ("address add 10.91.2.21/24 dev stor", "link set stor up"),
