@@ -94,7 +94,8 @@ class Exchange:
 
     def merge(self, message: PushPull, now: float) -> None:
         """Weigh each record of the other's table."""
-        self._counters["records_refused"] += message.refused
+        if message.refused:
+            self._counters["records_refused"] += message.refused
         for record in message.records:
             match MemberState(record.state):
                 case MemberState.ALIVE:

@@ -118,7 +118,8 @@ class Swim:
         except WireError as error:
             self.counters[f"datagrams_refused_{type(error).__name__}"] += 1
             return
-        self.counters["parts_refused"] += packet.refused
+        if packet.refused:
+            self.counters["parts_refused"] += packet.refused
         for message in packet.messages:
             self._receive(message, source, now)
 
@@ -145,7 +146,8 @@ class Swim:
 
     def handle_timer(self, now: float) -> None:
         """Do what is due. May be called early, and too often; when called late, nobody is blamed for it."""
-        stalled = now - self._listening_deadline
+        # Suspicions are no measure of it: a confirmation may move their end into the past.
+        stalled = now - self._prober.next_deadline
         if stalled > self._settings.probe_interval:
             self._forgive(stalled, now)
         self._claims.expire(now)
@@ -157,15 +159,11 @@ class Swim:
 
     def get_timer(self) -> float:
         """When `handle_timer` wants to be called next."""
-        due = min(self._listening_deadline, self._push_pull_at)
-        return min(due, self._gossip_due_at) if self._outbox.has_broadcasts else due
-
-    @property
-    def _listening_deadline(self) -> float:
-        """When the next wait for an answer is over."""
+        due = min(self._prober.next_deadline, self._push_pull_at)
         suspicion_deadline = self._claims.next_deadline
-        due = self._prober.next_deadline
-        return due if suspicion_deadline is None else min(due, suspicion_deadline)
+        if suspicion_deadline is not None:
+            due = min(due, suspicion_deadline)
+        return min(due, self._gossip_due_at) if self._outbox.has_broadcasts else due
 
     def datagrams_to_send(self, now: float) -> list[Datagram]:
         """What is to be sent now."""
