@@ -1,5 +1,6 @@
 """A host can be switched off, hung and bitten by its watchdog, from outside and for sure, and it says who did it."""
 
+import fcntl
 import signal
 import subprocess
 import sys
@@ -7,7 +8,7 @@ import time
 from pathlib import Path
 
 import pytest
-from minicloud import control_group, layout, power, units
+from minicloud import control_group, layout, metal, power, units
 from minicloud.units import Restart, Unit, UnitState
 
 from tests.support.host_lab import ipmi, pings, wait_until
@@ -157,3 +158,19 @@ def test_a_dead_feeder_does_not_stop_the_watchdog(hosts: layout.Layout, compute_
     units.kill(compute_host, "feeder", cloud=hosts)
     wait_until(lambda: not power.status(compute_host, cloud=hosts).is_on, "the watchdog has cut the power")
     assert last_power_off(hosts, compute_host)["by"] == "watchdog"
+
+
+def test_a_killed_chassis_takes_its_host_along_and_a_second_up_heals(hosts: layout.Layout, compute_host: str) -> None:
+    host = hosts.host(compute_host)
+    chassis = control_group.ControlGroup.named(host.chassis_group)
+    bystander = hosts.host("cmp-2").boot_id.read_text()
+    chassis.kill(timeout=5.0)
+    wait_until(
+        lambda: not control_group.ControlGroup.named(host.group).is_populated(), "the host died with its chassis"
+    )
+    metal.up(hosts)
+    assert power.status(compute_host, cloud=hosts).is_on
+    assert ipmi(hosts, compute_host, "get")[0]["powerstate"] == "on"
+    with pytest.raises(OSError, match="Inappropriate ioctl"), host.watchdog.open("wb", buffering=0) as watchdog:
+        fcntl.ioctl(watchdog, 0x5401, bytearray(4), True)
+    assert hosts.host("cmp-2").boot_id.read_text() == bystander
