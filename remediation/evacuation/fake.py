@@ -104,9 +104,8 @@ class FakeCompute:
         self._begin(Stage.EVACUATE, instance_id)
         instance = self._existing(Stage.EVACUATE, instance_id)
         if self.services[instance.host].is_up:
-            raise _refusal(
-                Stage.EVACUATE, instance_id, f"compute service of {instance.host} is still in use (HTTP 400)"
-            )
+            sentence = f"compute service of {instance.host} is still in use (HTTP 400)"
+            raise _refusal(Stage.EVACUATE, instance_id, sentence, is_retriable=True)
         if instance.status not in ("ACTIVE", "SHUTOFF", "ERROR", "REBUILD"):
             raise _refusal(
                 Stage.EVACUATE,
@@ -236,7 +235,8 @@ class FakeCompute:
 
     def _existing(self, stage: Stage, instance_id: str) -> Instance:
         if instance_id not in self.instances:
-            raise _refusal(stage, instance_id, "could not be found (HTTP 404)")
+            is_retriable = stage in (Stage.EVACUATE, Stage.STOP)
+            raise _refusal(stage, instance_id, "could not be found (HTTP 404)", is_retriable=is_retriable)
         return self.instances[instance_id]
 
     def _evacuations(self, instance_id: str) -> list[Migration]:

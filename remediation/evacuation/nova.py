@@ -25,6 +25,9 @@ _CAUSES_MAX: Final = 10  # Links of a chain of exceptions that are looked at.
 
 # Refusals that pass by themselves: 401 a token that ended, 408 and 429 load, 409 the instance is busy.
 _RETRIABLE_CODES: Final = frozenset({401, 408, 409, 413, 429})
+# An instance that is gone (404), or whose host is in use (400), may have been deleted or moved since it was looked at:
+# the next look tells, and only if it still is where it was is Nova asked again.
+_LOOK_AGAIN_CODES: Final = _RETRIABLE_CODES | {400, 404}
 
 
 class NovaCompute:
@@ -128,7 +131,12 @@ class NovaCompute:
 
     def evacuate(self, instance_id: str, target: str | None = None) -> None:
         """Ask Nova to rebuild the instance elsewhere."""
-        _ask(Stage.EVACUATE, instance_id, lambda: self._nova.servers.evacuate(instance_id, host=target))
+        _ask(
+            Stage.EVACUATE,
+            instance_id,
+            lambda: self._nova.servers.evacuate(instance_id, host=target),
+            retriable_codes=_LOOK_AGAIN_CODES,
+        )
 
     def live_migrate(self, instance_id: str, target: str | None = None) -> None:
         """Ask Nova to move a running instance."""
@@ -136,7 +144,12 @@ class NovaCompute:
 
     def stop(self, instance_id: str) -> None:
         """Ask Nova to shut the instance off."""
-        _ask(Stage.STOP, instance_id, lambda: self._nova.servers.stop(instance_id))
+        _ask(
+            Stage.STOP,
+            instance_id,
+            lambda: self._nova.servers.stop(instance_id),
+            retriable_codes=_LOOK_AGAIN_CODES,
+        )
 
     def list_migrations(self, *, source: str | None = None, instance_id: str | None = None) -> tuple[Migration, ...]:
         """Return migration records, oldest first."""

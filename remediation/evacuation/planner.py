@@ -215,8 +215,8 @@ def observe(
 ) -> Record:
     """Return the record in the light of what Nova says about the instance and of its migration records.
 
-    `migrations` are read *before* `instance`: an evacuation that ends in between then looks unfinished, which the next
-    look corrects. The other way round it would look as if it had ended and the instance had stayed.
+    The two cannot be read at one instant and may be read in either order: when they contradict each other the instance
+    counts as in flight, and the next look corrects it.
     """
     if record.is_final:
         return record

@@ -260,6 +260,26 @@ def test_instance_that_was_deleted_is_skipped(gone):
     assert observe(record(), gone).phase is Phase.SKIPPED
 
 
+def test_instance_that_was_deleted_before_the_call_arrived_is_skipped_and_not_failed():
+    nova = fenced_cloud(1)
+    engine = Engine(nova)
+    del nova.instances["i-0"]
+
+    engine.run()
+
+    assert engine.records[0].phase is Phase.SKIPPED
+
+
+def test_instance_that_somebody_else_moved_before_the_call_arrived_is_done():
+    nova = fenced_cloud(1)
+    engine = Engine(nova)
+    nova.instances["i-0"] = dataclasses.replace(nova.instances["i-0"], host="cmp-2")
+
+    engine.run()
+
+    assert (engine.records[0].phase, engine.records[0].destination) == (Phase.DONE, "cmp-2")
+
+
 def test_instance_that_is_being_deleted_at_the_start_is_skipped():
     (begun,) = planner.begin("cmp-1", [instance(task_state="deleting")], [], 0.0)
 
