@@ -9,18 +9,15 @@ import json
 from collections.abc import Sequence
 from typing import Any
 
-import rich.box
-import rich.console
 import rich.table
 import rich.text
 from oslo_config import cfg
 
+from remediation.cmd import console
 from remediation.conf import load
 from remediation.incident.incident import Incident, InstanceRecord
 from remediation.incident.timeline import Entry
 from remediation.store.store import Store
-
-WIDE = 200  # Columns of a table that goes into a file or a pipe, where nothing should be cut.
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -38,15 +35,12 @@ def list_incidents(options: argparse.Namespace, conf: cfg.ConfigOpts) -> int:
     if options.format == "json":
         print(json.dumps([dataclasses.asdict(incident) for incident in incidents], indent=2))
         return 0
-    table = rich.table.Table(box=rich.box.SIMPLE_HEAD)
-    for heading in ("id", "host", "state", "lost", "row", "action", "opened"):
-        table.add_column(heading, no_wrap=True)
-    table.add_column("calls", justify="right")
-    table.add_column("reason")
+    headings = ("id", "host", "state", "lost", "row", "action", "opened", "calls", "reason")
+    table = console.make_table(*headings, right=("calls",))
     for one in incidents:
         row = (one.incident_id, one.host, one.state, one.lost, one.row, one.action, one.opened_at, one.call_count)
         table.add_row(*map(str, row), rich.text.Text(one.reason))
-    _print(table)
+    console.show(table)
     return 0
 
 
@@ -59,7 +53,7 @@ def show_incident(options: argparse.Namespace, conf: cfg.ConfigOpts) -> int:
     if options.format == "json":
         print(json.dumps(as_document(incident, moments, records), indent=2))
         return 0
-    _print(_facts(incident), _timeline(moments), *([_instances(records)] if records else []))
+    console.show(_facts(incident), _timeline(moments), *([_instances(records)] if records else []))
     return 0
 
 
@@ -130,12 +124,7 @@ def _facts(incident: Incident) -> rich.table.Table:
 
 
 def _timeline(moments: Sequence[Moment]) -> rich.table.Table:
-    table = rich.table.Table(box=rich.box.SIMPLE_HEAD)
-    table.add_column("at", no_wrap=True)
-    table.add_column("after", justify="right", no_wrap=True)
-    table.add_column("total", justify="right", no_wrap=True)
-    table.add_column("stage", no_wrap=True)
-    table.add_column("what")
+    table = console.make_table("at", "after", "total", "stage", "what", right=("after", "total"))
     for moment in moments:
         table.add_row(
             moment.entry.at,
@@ -148,21 +137,12 @@ def _timeline(moments: Sequence[Moment]) -> rich.table.Table:
 
 
 def _instances(records: Sequence[InstanceRecord]) -> rich.table.Table:
-    table = rich.table.Table(box=rich.box.SIMPLE_HEAD)
-    for heading in ("instance", "name", "before", "phase", "attempts", "destination", "active", "reason"):
-        table.add_column(heading, no_wrap=heading != "reason")
+    headings = ("instance", "name", "before", "phase", "attempts", "destination", "active", "reason")
+    table = console.make_table(*headings, right=("attempts",))
     for one in records:
         row = (one.status_before, one.phase, one.attempts, one.destination, one.active_at)
         table.add_row(one.instance_id, rich.text.Text(one.name), *map(str, row), rich.text.Text(one.reason))
     return table
-
-
-def _print(*parts: rich.table.Table) -> None:
-    console = rich.console.Console()
-    if not console.is_terminal:
-        console = rich.console.Console(width=WIDE)
-    for part in parts:
-        console.print(part)
 
 
 def _store(conf: cfg.ConfigOpts) -> Store:

@@ -3,10 +3,7 @@
 import argparse
 import sys
 
-import rich.box
-import rich.console
-import rich.markup
-import rich.table
+import rich.text
 from oslo_config import cfg
 
 from ceilo_gossip.contract.networks import Network
@@ -15,6 +12,7 @@ from remediation.alarms.aodh import AodhAlarms
 from remediation.alarms.destination import Destination
 from remediation.alarms.model import EventAlarm
 from remediation.alarms.port import Alarms
+from remediation.cmd import console
 from remediation.conf import keystone, load
 from remediation.matrix import file, lint
 
@@ -42,15 +40,11 @@ def lint_matrix(options: argparse.Namespace, conf: cfg.ConfigOpts) -> int:
 def show_matrix(options: argparse.Namespace, conf: cfg.ConfigOpts) -> int:
     """Print the matrix as a table."""
     matrix = file.read(_path(options, conf))
-    table = rich.table.Table(box=rich.box.SIMPLE_HEAD)
-    for heading in ("row", *Network, "action"):
-        table.add_column(heading, no_wrap=True)
-    table.add_column("settle", justify="right", no_wrap=True)
-    table.add_column("why")
+    table = console.make_table("row", *Network, "action", "settle", "why", right=("settle",))
     for row in matrix.rows:
         states = [f"[{_COLOURS[n in row.lost]}]{row.states[n]}[/]" for n in Network]
-        table.add_row(row.name, *states, str(row.action), f"{row.settle:g} s", rich.markup.escape(row.why))
-    rich.console.Console().print(table)
+        table.add_row(row.name, *states, str(row.action), f"{row.settle:g} s", rich.text.Text(row.why))
+    console.show(table)
     return 0
 
 

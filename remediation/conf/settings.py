@@ -50,6 +50,10 @@ class CallerSettings:
     def __post_init__(self) -> None:
         if not self.user or ":" in self.user:
             raise ConfigError("webhook", "user", "must not be empty nor hold a colon (RFC 7617)")
+        # Aodh's notifier uses requests, which sends credentials from a URL as Latin-1, if at all.
+        for option, text in (("user", self.user), ("password_file", self.password)):
+            if not (text.isascii() and text.isprintable()):
+                raise ConfigError("webhook", option, "holds characters that are not printable ASCII; use others")
         url = urllib.parse.urlsplit(self.public_url)
         remedy = "write for example https://controller.example.org:8780"
         if url.scheme not in ("http", "https") or not url.hostname:

@@ -20,6 +20,8 @@ def parse(arguments: Sequence[str], *, prog: str) -> cfg.ConfigOpts:
     """
     conf = cfg.ConfigOpts()
     log.register_options(conf)
+    # alembic tells at INFO that it looked at the schema, at each start of each process.
+    log.set_defaults(default_log_levels=[*log.get_default_log_levels(), "alembic=WARNING"])
     opts.register(conf)
     default_files = [opts.DEFAULT_CONFIG_FILE] if Path(opts.DEFAULT_CONFIG_FILE).exists() else []
     try:

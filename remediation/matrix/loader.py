@@ -33,6 +33,8 @@ from remediation.matrix.model import (
 
 VERSION: Final = "1"
 MAX_BYTES: Final = 65536  # The shipped matrix has 2 KiB; eight rows with the longest reasons stay below 8 KiB.
+# PyYAML composes by recursion and scans nested brackets in quadratic time: deeper files are left before either hurts.
+MAX_DEPTH: Final = 16
 _STR, _INT, _FLOAT = (f"tag:yaml.org,2002:{kind}" for kind in ("str", "int", "float"))
 _TOP_KEYS: Final = ("version", "networks")
 _ROW_KEYS: Final = ("name", "when", "action", "settle", "why")
@@ -70,7 +72,11 @@ class _Reading:
             self.complain(None, f"is larger than {MAX_BYTES} bytes, which no matrix is; is it the right file?")
             return None
         try:
-            root = yaml.compose(content.decode(), Loader=yaml.SafeLoader)
+            text = content.decode()
+            if _is_deeper(text, MAX_DEPTH):
+                self.complain(None, "is nested too deeply; a matrix has four levels")
+                return None
+            root = yaml.compose(text, Loader=yaml.SafeLoader)
         except UnicodeDecodeError as error:
             self.complain(None, f"is not UTF-8 text (byte {error.start}); is it the right file?")
             return None
@@ -80,9 +86,6 @@ class _Reading:
             return None
         except yaml.YAMLError as error:
             self.complain(None, f"is not YAML: {' '.join(str(error).split())}")
-            return None
-        except RecursionError:
-            self.complain(None, "is nested too deeply; a matrix has four levels")
             return None
         if root is None:
             self.complain(None, "is empty; start from the shipped etc/remediation/matrix.yaml")
@@ -239,6 +242,19 @@ class _Reading:
             else:
                 entries[name] = value
         return entries
+
+
+def _is_deeper(text: str, limit: int) -> bool:
+    """Whether lists and mappings in `text` are nested deeper than `limit`; reads no further than there."""
+    depth = 0
+    for event in yaml.parse(text, Loader=yaml.SafeLoader):
+        if isinstance(event, yaml.CollectionStartEvent):
+            depth += 1
+            if depth > limit:
+                return True
+        elif isinstance(event, yaml.CollectionEndEvent):
+            depth -= 1
+    return False
 
 
 def _kind(node: yaml.Node) -> str:
