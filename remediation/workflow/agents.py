@@ -5,6 +5,7 @@ off, costs no time while a majority agrees. Answers are parsed by the contract; 
 no vote.
 """
 
+import importlib
 import time
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, Executor, Future, wait
@@ -105,6 +106,7 @@ def parse(reply: Mapping[str, Any], *, witness: str, host: str) -> Answer:
 
 def rpc_ask(conf: cfg.ConfigOpts, *, timeout: float) -> Ask:
     """Return an `Ask` over the RPC transport of `conf`; nothing is sent yet."""
+    _register_rpc_options(conf)
     # Its own exchange, as the agents'; must be set before the transport is made.
     oslo_messaging.set_transport_defaults(EXCHANGE)
     transport = oslo_messaging.get_rpc_transport(conf)
@@ -118,6 +120,20 @@ def rpc_ask(conf: cfg.ConfigOpts, *, timeout: float) -> Ask:
         return reply
 
     return ask_one
+
+
+def _register_rpc_options(conf: cfg.ConfigOpts) -> None:
+    """Register what oslo.messaging's RPC reads from `conf` but registers on the global configuration only.
+
+    Without them every call on a configuration of one's own fails with NoSuchOptError (seen with 18.3.1).
+    """
+    for name in ("oslo_messaging_tracing", "oslo_messaging_metrics"):
+        module_name = f"oslo_messaging._{name.rpartition('_')[2]}.client"
+        try:
+            module = importlib.import_module(module_name)
+        except ModuleNotFoundError:
+            continue  # A release that has no such options needs none.
+        conf.register_opts(getattr(module, name), group=name)
 
 
 def _one_line(error: Exception) -> str:
