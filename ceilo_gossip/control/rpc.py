@@ -15,6 +15,7 @@ import oslo_messaging
 from oslo_log import log
 
 from ceilo_gossip.contract.messaging import EXCHANGE, RPC_TOPIC, RPC_VERSION
+from ceilo_gossip.control.rpc_options import register_rpc_options
 from ceilo_gossip.control.source import Answer, Source
 
 LOG = log.getLogger(__name__)
@@ -91,6 +92,7 @@ class RpcServer:
             self._on_failure(error)
 
     def _serve(self) -> None:
+        register_rpc_options(self._conf)
         transport = oslo_messaging.get_rpc_transport(self._conf)
         self._server = oslo_messaging.get_rpc_server(
             transport, self._target, [self._endpoint], executor="threading", access_policy=_policy()

@@ -9,6 +9,7 @@ from oslo_log import log
 
 from ceilo_gossip.conf.opts import POLLSTER_GROUP, POLLSTER_OPTS
 from ceilo_gossip.contract.messaging import EXCHANGE, RPC_TOPIC, RPC_VERSION
+from ceilo_gossip.control.rpc_options import register_rpc_options
 from ceilo_gossip.report.figures import FIGURES_SCHEMA, meter_names
 
 LOG = log.getLogger(__name__)
@@ -53,6 +54,7 @@ def ask_agents(conf: Any, client: Any) -> list[AgentFigure]:
 def make_client(conf: Any) -> Any:
     """Return an RPC client for the agents, on the message bus of ceilometer's own configuration."""
     agents(conf)  # Registers the options.
+    register_rpc_options(conf)
     target = oslo_messaging.Target(exchange=EXCHANGE, topic=RPC_TOPIC, version=RPC_VERSION)
     transport = oslo_messaging.get_rpc_transport(conf)
     return oslo_messaging.get_rpc_client(transport, target, timeout=conf[POLLSTER_GROUP].timeout, retry=1)
