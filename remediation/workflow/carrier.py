@@ -120,7 +120,7 @@ class Carrier:
         except FenceError as fault:
             self._note_fault(case, incident, step, fault.sentence, is_final=fault.is_final)
             return False
-        case.faults = 0
+        case.faults.pop(type(step).__name__, None)
         return True
 
     def _take(self, case: Case, incident: Incident, records: list[InstanceRecord], step: steps.Step) -> None:
@@ -308,21 +308,21 @@ class Carrier:
         _log_change(incident, changed, entry)
 
     def _note_fault(self, case: Case, incident: Incident, step: steps.Step, sentence: str, *, is_final: bool) -> None:
-        case.faults += 1
         name = type(step).__name__
+        count = case.faults[name] = case.faults.get(name, 0) + 1
         can_give_up = o.GaveUp in machine.TRANSITIONS[incident.state]
-        if can_give_up and (is_final or case.faults >= MAX_FAULTS):
-            tries = f"{case.faults} times" if case.faults > 1 else "once, and trying again is useless"
+        if can_give_up and (is_final or count >= MAX_FAULTS):
+            tries = f"{count} times" if count > 1 else "once, and trying again is useless"
             # Whatever the step had stored before it failed is in the database; only the state changes here.
             current = self._ports.store.get_incident(case.incident_id)
             self._move(case, current, o.GaveUp(f"{name} failed {tries}: {sentence}"))
             return
-        longest = min(LONGEST_PAUSE, FIRST_PAUSE * 2.0 ** (case.faults - 1))
+        longest = min(LONGEST_PAUSE, FIRST_PAUSE * 2.0 ** (count - 1))
         pause = longest * (0.5 + self._rng.random() / 2)
         case.not_before = self._ports.clock() + pause
-        text = f"{name} failed ({case.faults}), again in {pause:.1f} s: {sentence}"
+        text = f"{name} failed ({count}), again in {pause:.1f} s: {sentence}"
         LOG.warning("%s incident %s: %s", case.host, case.incident_id, text)
-        if case.faults <= MAX_FAULTS:  # An open end (waiting for a return) must not fill the database.
+        if count <= MAX_FAULTS:  # An open end (waiting for a return) must not fill the database.
             entry = Entry(self._ports.wall_clock(), Stage.FAULT, text)
             self._ports.store.save(self._settings.owner, incident, entries=[entry])
 
@@ -342,7 +342,9 @@ def _is_ours(service: ComputeService, incident: Incident) -> bool:
 
 
 def _log_change(before: Incident, after: Incident, entry: Entry) -> None:
-    say = {State.ESCALATED: LOG.error, State.HELD: LOG.warning, State.FENCING: LOG.warning}.get(after.state, LOG.info)
+    say = LOG.info
+    if after.state is not before.state or after.state is State.ESCALATED:
+        say = {State.ESCALATED: LOG.error, State.HELD: LOG.warning, State.FENCING: LOG.warning}.get(after.state, say)
     if entry.stage is Stage.ALERT:
         say = LOG.error
     say("%s %s -> %s: %s (incident %s)", after.host, before.state, after.state, entry.text, after.incident_id)

@@ -20,7 +20,7 @@ class Case:
     """One engine's memory of one incident; see `facts.Facts` for the fields they share.
 
     not_before    nothing is due earlier, monotonic
-    faults        consecutive steps that the world refused
+    faults        by kind of step: how often in a row the world refused it
     call_count    calls seen so far
     has_plan      the planner's records are on this engine's clock
     moves_asked   live migrations asked for, by instance
@@ -32,7 +32,7 @@ class Case:
     called_at: float
     call_count: int = 0
     not_before: float = 0.0
-    faults: int = 0
+    faults: dict[str, int] = dataclasses.field(default_factory=dict)
     row_since: dict[str, float] = dataclasses.field(default_factory=dict)
     look: Look | None = None
     well_since: float | None = None
@@ -91,7 +91,7 @@ class Case:
 
     def notice_state(self, state: State, now: float) -> None:
         """The incident's state changed: what was remembered for the old one does not bind the new one."""
-        self.faults = 0
+        self.faults.clear()
         self.not_before = 0.0
         self.acted_at = now if state is State.ESCALATED else None
         if state is State.CONFIRMING:
