@@ -13,6 +13,7 @@ import contextlib
 import os
 import select
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -236,7 +237,7 @@ def _run(host: layout.Host) -> None:
 def main() -> None:
     """Be the init of the host that is named on the command line."""
     host = layout.current().host(sys.argv[1])
-    kernel.set_host_name(host.name)
+    socket.sethostname(host.name)
     kernel.mount(str(host.boot_id), BOOT_ID, "none", kernel.MS_BIND)
     _run(host)
 

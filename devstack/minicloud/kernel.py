@@ -1,4 +1,4 @@
-"""The system calls that Python 3.11 has no function for: mount, umount2, setns, prctl and sethostname's like.
+"""The system calls that Python 3.11 has no function for: mount, umount2, setns and prctl.
 
 Each raises OSError as the functions of `os` do.
 """
@@ -55,9 +55,3 @@ def enter_network_namespace(name: str) -> None:
 def die_with_parent(signal_number: int) -> None:
     """Have the kernel send this process a signal when the thread that forked it ends; kept across exec."""
     _check(_libc().prctl(PR_SET_PDEATHSIG, signal_number, 0, 0, 0), "prctl PR_SET_PDEATHSIG")
-
-
-def set_host_name(name: str) -> None:
-    """Name the UTS namespace of the caller."""
-    encoded = name.encode()
-    _check(_libc().sethostname(encoded, len(encoded)), f"sethostname {name}")
