@@ -55,8 +55,10 @@ if [ -z "$venv" ]; then
     [[ " ${wanted[*]} " == *" lab "* ]] && part=all
     [ -x devstack/minicloud/install.sh ] || die "devstack/minicloud/install.sh is missing or has no run bit"
     echo "== installing what is missing ($part)"
-    devstack/minicloud/install.sh "$part" </dev/null | tee "$scratch/install.log"
-    venv=$(tail -n 1 "$scratch/install.log")
+    devstack/minicloud/install.sh "$part" </dev/null >"$scratch/venv" || die "what the tests need is not installed"
+    venv=$(tail -n 1 "$scratch/venv")
+else
+    export MINICLOUD_VENV=$venv  # The cloud of the lab tier runs from the same one.
 fi
 [ -x "$venv/bin/python" ] || die "there is no virtual environment at '$venv'"
 # The clone goes first, so that what is tested is this tree and not an installed copy.
