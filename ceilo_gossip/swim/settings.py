@@ -1,5 +1,6 @@
 """How fast one pool probes, gossips and gives up; the three profiles are memberlist's, so that pools can be mixed."""
 
+import math
 from dataclasses import dataclass, fields
 
 
@@ -42,8 +43,8 @@ class SwimSettings:
     def __post_init__(self) -> None:
         for field in fields(self):
             value = getattr(self, field.name)
-            if value < 0 or (value == 0 and field.name != "indirect_checks"):
-                raise ValueError(f"{field.name} is {value}; it must be above 0")
+            if not math.isfinite(value) or value < 0 or (value == 0 and field.name != "indirect_checks"):
+                raise ValueError(f"{field.name} is {value}; it must be above 0 and finite")
         if self.probe_timeout >= self.probe_interval:
             raise ValueError(
                 f"probe_timeout {self.probe_timeout} leaves no time for indirect pings within "

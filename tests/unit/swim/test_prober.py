@@ -1,0 +1,224 @@
+"""Rounds of asking, asking through others, and being asked."""
+
+import pytest
+
+from ceilo_gossip.swim import prober as probers
+from ceilo_gossip.swim.events import MemberFailed, MemberSuspected
+from ceilo_gossip.swim.states import MemberState
+from ceilo_gossip.wire.address import Address
+from ceilo_gossip.wire.codec import decode_from_stream, encode_for_stream
+from ceilo_gossip.wire.messages import Ack, Alive, IndirectPing, Nack, Ping, Suspect
+from tests.support.swim_member import OWN, LoneSwim, address_of
+
+ASKER = address_of("p5")
+
+
+def test_each_member_is_probed_once_in_a_pass() -> None:
+    lone = LoneSwim()
+    names = [f"p{n}" for n in range(2, 9)]
+    lone.meet(*names)
+    lone.answers = set(names)
+    lone.run(20)
+    for _ in range(3):
+        pings = [message.member for message, _ in lone.run(7) if isinstance(message, Ping)]
+        assert len(pings) == 7
+    counted = [message.member for message, _ in lone.run(70) if isinstance(message, Ping)]
+    assert {name: counted.count(name) for name in names} == pytest.approx(dict.fromkeys(names, 10), abs=1)
+
+
+def test_member_that_answers_is_never_suspected_and_the_round_trip_is_kept() -> None:
+    lone = LoneSwim()
+    lone.meet("p2")
+    lone.answers = {"p2"}
+    lone.run(10)
+    record = lone.swim.table.get("p2")
+    assert record is not None and record.state is MemberState.ALIVE
+    assert record.round_trip == 0.0 and record.last_ack_at is not None and lone.now - record.last_ack_at <= 1.0
+
+
+def start_round(lone: LoneSwim, target: str) -> Ping:
+    """Let time pass until `target` has been asked."""
+    for _ in range(2000):
+        for message, _ in lone.run(0.01):
+            if isinstance(message, Ping) and message.member == target:
+                return message
+    raise AssertionError(f"{target} has not been asked")
+
+
+def test_silent_member_is_asked_through_others_and_over_a_stream() -> None:
+    lone = LoneSwim()
+    lone.meet("p2", "p3", "p4", "p5", "p6")
+    lone.answers = {"p3", "p4", "p5", "p6"}
+    ping = start_round(lone, "p2")
+    asked = [(message, where) for message, where in lone.run(0.52) if isinstance(message, IndirectPing)]
+    assert len(asked) == 3 and len({where for _, where in asked}) == 3
+    for request, where in asked:
+        assert request.seq_no == ping.seq_no and request.member == "p2" and request.wants_nack
+        assert request.reply_to == OWN and where != address_of("p2")
+    stream = lone.swim.streams_to_open(lone.now)
+    assert [request.destination for request in stream] == [address_of("p2")]
+    assert decode_from_stream(stream[0].data) == ping
+
+
+@pytest.mark.parametrize("answer", ["relay", "late ack", "stream"])
+def test_any_answer_until_the_deadline_saves_the_member(answer: str) -> None:
+    lone = LoneSwim()
+    lone.meet("p2", "p3", "p4")
+    lone.answers = {"p3", "p4"}
+    ping = start_round(lone, "p2")
+    lone.run(0.6)
+    before = lone.swim.table.get("p2")
+    assert before is not None and before.last_ack_at is None
+    if answer == "stream":
+        reply = encode_for_stream(Ack(ping.seq_no))
+        lone.swim.receive_stream_reply(lone.swim.streams_to_open(lone.now)[0].id, reply, lone.now)
+    else:
+        lone.hear(Ack(ping.seq_no), "p3" if answer == "relay" else "p2")
+    lone.run(0.39)
+    assert lone.state("p2") is MemberState.ALIVE
+    # Through a relay it is alive, but we ourselves have no round trip with it.
+    assert (before.last_ack_at is None) is (answer == "relay")
+
+
+def test_member_that_nobody_reaches_is_suspected_and_then_dead() -> None:
+    lone = LoneSwim()
+    lone.meet("p2", "p3", "p4")
+    lone.answers = {"p3", "p4"}
+    start_round(lone, "p2")
+    lone.run(1.05)
+    lone.run(60)
+    told = [event for event in lone.events() if isinstance(event, MemberSuspected | MemberFailed)]
+    assert [type(event) for event in told] == [MemberSuspected, MemberFailed]
+    assert isinstance(told[0], MemberSuspected) and told[0].accuser == "me"
+    # Alone with its doubt, without confirmation: the longest wait, 6 times 4 s.
+    assert told[1].at - told[0].at == pytest.approx(24.0)
+
+
+def test_suspect_hears_of_the_suspicion_with_the_ping() -> None:
+    lone = LoneSwim()
+    lone.meet("p2", "p3", "p4")
+    lone.answers = {"p3", "p4"}
+    lone.hear(Suspect(1, "p2", "p3"))
+    lone.sent()
+    for _ in range(1000):
+        lone.now += 0.01
+        lone.swim.handle_timer(lone.now)
+        messages = [message for message, where in lone.sent() if where == address_of("p2")]
+        if any(isinstance(message, Ping) for message in messages):
+            assert Suspect(1, "p2", "me") in messages
+            return
+    raise AssertionError("p2 has not been asked")
+
+
+def test_nacks_clear_us_and_their_lack_makes_us_distrust_ourselves() -> None:
+    for nacks, score in ((3, 0), (1, 2), (0, 3)):
+        lone = LoneSwim()
+        lone.meet("p2", "p3", "p4", "p5")
+        lone.answers = {"p3", "p4", "p5"}
+        ping = start_round(lone, "p2")
+        lone.run(0.6)
+        for relay in ("p3", "p4", "p5")[:nacks]:
+            lone.hear(Nack(ping.seq_no), relay)
+        lone.answers = set()
+        lone.run(0.4)
+        assert lone.state("p2") is MemberState.SUSPECT and lone.swim.awareness == score
+
+
+def test_extra_probe_asks_at_once_and_has_no_consequence() -> None:
+    lone = LoneSwim()
+    lone.meet("p2", "p3")
+    lone.answers = {"p2", "p3"}
+    lone.run(5.0)
+    lone.sent()
+    assert lone.swim.probe("p2", lone.now) and not lone.swim.probe("nobody", lone.now)
+    assert not lone.swim.probe("me", lone.now)
+    (ping, where), *_ = lone.sent()
+    assert isinstance(ping, Ping) and where == address_of("p2")
+    asked_at = lone.now
+    lone.now += 0.1
+    lone.hear(Ack(ping.seq_no), "p2")
+    record = lone.swim.table.get("p2")
+    assert record is not None and record.last_ack_at == asked_at and record.round_trip == pytest.approx(0.1)
+
+
+def test_ack_that_nobody_waits_for_proves_nothing() -> None:
+    lone = LoneSwim()
+    lone.meet("p2")
+    lone.hear(Ack(12345), "p2")
+    record = lone.swim.table.get("p2")
+    assert record is not None and record.last_ack_at is None
+
+
+def test_ping_is_answered_where_the_sender_wants_it() -> None:
+    lone = LoneSwim()
+    lone.hear(Ping(5, "me", address_of("p7").raw_host, 1234, "p7"), "p2")
+    lone.hear(Ping(6, "me"), "p2")
+    lone.hear(Ping(7, ""), "p2")
+    assert lone.sent() == [
+        (Ack(5), Address("10.0.0.7", 1234)),
+        (Ack(6), address_of("p2")),
+        (Ack(7), address_of("p2")),
+    ]
+
+
+def test_ping_for_another_name_is_not_answered() -> None:
+    lone = LoneSwim()
+    lone.hear(Ping(5, "somebody else"), "p2")
+    assert lone.sent() == [] and lone.swim.counters["pings_for_others"] == 1
+
+
+def ask_through(lone: LoneSwim, seq_no: int = 77) -> Ping:
+    request = IndirectPing(seq_no, address_of("p2").raw_host, 7946, "p2", True, ASKER.raw_host, ASKER.port, "p5")
+    lone.hear(request, "p5")
+    ping = next(message for message, where in lone.sent() if isinstance(message, Ping) and where == address_of("p2"))
+    assert ping.seq_no != seq_no
+    return ping
+
+
+def test_relayed_ack_goes_back_with_the_askers_number() -> None:
+    lone = LoneSwim()
+    ping = ask_through(lone)
+    lone.hear(Ack(ping.seq_no), "p2")
+    assert lone.sent() == [(Ack(77), ASKER)]
+    assert lone.run(1.0) == []
+
+
+def test_relay_nacks_at_80_percent_of_the_timeout_and_still_passes_a_late_ack_on() -> None:
+    lone = LoneSwim()
+    ping = ask_through(lone)
+    assert lone.run(0.399) == []
+    assert lone.run(0.002) == [(Nack(77), ASKER)]
+    lone.hear(Ack(ping.seq_no), "p2")
+    assert lone.sent() == [(Ack(77), ASKER)]
+
+
+def test_relays_are_bounded() -> None:
+    lone = LoneSwim()
+    for seq_no in range(probers.MAX_RELAYS + 10):
+        lone.hear(IndirectPing(seq_no, address_of("p2").raw_host, 0, "p2", True, ASKER.raw_host, 1, "p5"), "p5")
+    assert len(lone.sent()) == probers.MAX_RELAYS and lone.swim.counters["relays_over_limit"] == 10
+
+
+def test_pause_of_our_own_process_kills_nobody() -> None:
+    lone = LoneSwim()
+    lone.meet("p2", "p3", "p4")
+    lone.answers = {"p2", "p3", "p4"}
+    lone.run(10)
+    lone.hear(Suspect(1, "p2", "p3"))
+    lone.hear(Suspect(1, "p2", "p4"))
+    lone.events()
+    lone.now += 300
+    lone.swim.handle_timer(lone.now)
+    assert lone.events() == [] and lone.swim.counters["stalls"] == 1 and lone.swim.awareness == 1
+    lone.hear(Alive(2, "p2", address_of("p2").raw_host, 7946, b"\xff\x80", bytes((1, 5, 2, 2, 5, 5))))
+    lone.run(60)
+    assert lone.state("p2") is MemberState.ALIVE
+
+
+def test_one_who_has_left_still_answers_but_asks_no_more() -> None:
+    lone = LoneSwim()
+    lone.meet("p2", "p3")
+    lone.swim.leave(lone.now)
+    assert not any(isinstance(message, Ping) for message, _ in lone.run(5))
+    lone.hear(Ping(1, "me"), "p2")
+    assert (Ack(1), address_of("p2")) in lone.sent()

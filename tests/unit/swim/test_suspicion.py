@@ -1,0 +1,81 @@
+"""The arithmetic of suspicion, awareness and settings."""
+
+import math
+from dataclasses import replace
+
+import pytest
+
+from ceilo_gossip.swim.awareness import Awareness
+from ceilo_gossip.swim.settings import SwimSettings
+from ceilo_gossip.swim.suspicion import Suspicion, suspicion_bounds
+
+LAN = SwimSettings.lan()
+
+
+@pytest.mark.parametrize(
+    ("members", "confirmations", "minimum"),
+    [(1, 0, 4.0), (2, 0, 4.0), (3, 0, 4.0), (4, 2, 4.0), (10, 2, 4.0), (20, 2, 5.204), (100, 2, 8.0), (1000, 2, 12.0)],
+)
+def test_bounds_are_those_measured_on_real_agents(members: int, confirmations: int, minimum: float) -> None:
+    bounds = suspicion_bounds(LAN, members)
+    assert bounds.confirmations == confirmations
+    assert bounds.minimum == pytest.approx(minimum)
+    assert bounds.maximum == pytest.approx(6 * minimum)
+
+
+def test_timeout_shrinks_with_each_independent_accuser() -> None:
+    suspicion = Suspicion("a", 100.0, suspicion_bounds(LAN, 20))
+    assert suspicion.deadline == pytest.approx(100 + 31.224, abs=0.002)
+    assert not suspicion.confirm("a"), "the first accuser confirms nothing"
+    assert suspicion.confirm("b")
+    assert suspicion.deadline == pytest.approx(100 + 14.807, abs=0.002)
+    assert not suspicion.confirm("b")
+    assert suspicion.confirm("c")
+    assert suspicion.deadline == pytest.approx(100 + 5.204)
+    assert not suspicion.confirm("d"), "more than needed are not counted"
+
+
+def test_small_pool_waits_for_nobody() -> None:
+    suspicion = Suspicion("a", 0.0, suspicion_bounds(LAN, 3))
+    assert suspicion.deadline == pytest.approx(4.0) and not suspicion.confirm("b")
+
+
+def test_stall_of_ours_is_given_back_to_the_suspect() -> None:
+    suspicion = Suspicion("a", 0.0, suspicion_bounds(LAN, 3))
+    suspicion.forgive(7.5)
+    assert suspicion.deadline == pytest.approx(11.5)
+
+
+def test_awareness_stays_within_its_bounds_and_scales_waits() -> None:
+    awareness = Awareness(8)
+    awareness.apply(-1)
+    assert awareness.score == 0 and awareness.scale(0.5) == 0.5
+    awareness.apply(100)
+    assert awareness.score == 7 and awareness.scale(0.5) == 4.0
+    awareness.apply(-1)
+    assert awareness.score == 6
+
+
+@pytest.mark.parametrize(
+    "impossible",
+    [
+        {"probe_timeout": 1.0},
+        {"probe_interval": 0.0},
+        {"gossip_interval": -1.0},
+        {"suspicion_multiplier": 0},
+        {"nack_fraction": 1.5},
+        {"datagram_limit": 100},
+        {"datagram_limit": 70000},
+        {"probe_interval": math.nan},
+        {"probe_interval": math.inf},
+    ],
+)
+def test_impossible_settings_are_refused(impossible: dict[str, float]) -> None:
+    with pytest.raises(ValueError):
+        replace(LAN, **impossible)  # type: ignore[arg-type]
+
+
+def test_profiles_are_memberlists() -> None:
+    assert (LAN.probe_interval, LAN.probe_timeout, LAN.gossip_interval) == (1.0, 0.5, 0.2)
+    assert (SwimSettings.wan().probe_interval, SwimSettings.wan().suspicion_multiplier) == (5.0, 6)
+    assert (SwimSettings.local().probe_timeout, SwimSettings.local().indirect_checks) == (0.2, 1)
