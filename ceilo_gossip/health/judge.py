@@ -45,6 +45,7 @@ class Judge:
         self._quorums = {network: Quorum(settings.quorum) for network in Network if network in settings.networks}
         self._hosts: dict[str, _Judged] = {}
         self._doubted: dict[Network, set[str]] = {network: set() for network in self._quorums}
+        self._alive: dict[Network, set[str]] = {network: set() for network in self._quorums}
         self._watched: frozenset[Network] = frozenset()
         self._events: collections.deque[JudgeEvent] = collections.deque()
         self._phases = {network: quorum.phase for network, quorum in self._quorums.items()}
@@ -62,6 +63,8 @@ class Judge:
             return
         before = judged.evidence.sighting(sighting.network)
         judged.evidence.note(sighting)
+        alive = self._alive[sighting.network]
+        (alive.add if sighting.presence is Presence.ALIVE else alive.discard)(sighting.host)
         if before is None or before.presence is not sighting.presence:
             if sighting.presence is Presence.SUSPECT:
                 self._ask_host_elsewhere(judged.evidence, sighting.network)
@@ -164,10 +167,7 @@ class Judge:
         on management, where the message bus is, and on the most networks besides: a host that dies during an outage
         is told of as well.
         """
-        reach = {
-            host: frozenset(n for n in self._quorums if self._is_alive(judged, n))
-            for host, judged in self._hosts.items()
-        }
+        reach = {host: frozenset(n for n, alive in self._alive.items() if host in alive) for host in self._hosts}
         reach[self._settings.own] = frozenset(n for n, q in self._quorums.items() if q.phase is not QuorumPhase.LOST)
         rank = {host: (Network.MANAGEMENT in networks, len(networks)) for host, networks in reach.items()}
         best = max(rank.values())
@@ -192,10 +192,6 @@ class Judge:
             judged = _Judged(HostEvidence(host, known_at=now, facts=facts))
             self._hosts[host] = judged
         return judged
-
-    def _is_alive(self, judged: _Judged, network: Network) -> bool:
-        sighting = judged.evidence.sighting(network)
-        return sighting is not None and sighting.presence is Presence.ALIVE
 
     def _ask_host_elsewhere(self, evidence: HostEvidence, doubted: Network) -> None:
         for network in self._quorums:
@@ -222,7 +218,8 @@ class Judge:
         return looks
 
     def _others_present(self, host: str, network: Network) -> bool:
-        return any(self._is_alive(other, network) for name, other in self._hosts.items() if name != host)
+        alive = self._alive[network]
+        return len(alive) > (host in alive)
 
     def _evaluate(self, judged: _Judged, now: float) -> None:
         """Compare the evidence with what was concluded, and conclude anew if it is time."""

@@ -141,6 +141,7 @@ class Sender:
             while (entry := outbox.oldest()) is not None:
                 report_id, report = entry
                 bus.publish(report.topic, report.event_type, report.payload)
+                self._note_taken()
                 outbox.remove(report_id)
                 with self._changed:
                     self._waiting, self._sent = len(outbox), self._sent + 1
@@ -149,15 +150,18 @@ class Sender:
                     return True
             for payload in samples.values():
                 bus.publish(SAMPLE_TOPIC, EVENT_TYPE_SAMPLE, payload)
+                self._note_taken()
         except BusError as error:
             if self._is_connected is not False:
                 LOG.warning("%s; %d reports are kept until it does", error, len(outbox))
             self._is_connected = False
             return False
+        return True
+
+    def _note_taken(self) -> None:
         if self._is_connected is False:
             LOG.info("The message bus takes messages again")
         self._is_connected = True
-        return True
 
     def _keep(self, samples: Mapping[str, Mapping[str, Any]]) -> None:
         with self._changed:
