@@ -11,8 +11,11 @@ from minicloud.passwords import ADMIN, DEMO, Passwords
 DEMO_PROJECT = "demo"
 
 
-def fill(cloud: Any, passwords: Passwords) -> None:
-    """Make what is missing. `cloud` is an openstack.connection.Connection of the admin."""
+def fill(cloud: Any, passwords: Passwords) -> str:
+    """Make what is missing, and return the id of the project `service`.
+
+    `cloud` is an openstack.connection.Connection of the admin.
+    """
     identity = cloud.identity
     roles = {role.name: role for role in identity.roles()}
     if "service" not in roles:
@@ -31,6 +34,7 @@ def fill(cloud: Any, passwords: Passwords) -> None:
     # The admin sees the demo project's servers and creates them on a host of choice.
     identity.assign_project_role_to_user(demo, users[ADMIN], roles["admin"])
     _endpoints(identity)
+    return str(service.id)
 
 
 def _endpoints(identity: Any) -> None:

@@ -16,6 +16,10 @@ from minicloud.places import Places
 REPORT_INTERVAL: Final = 2
 SERVICE_DOWN_TIME: Final = 8
 
+# The broker may restart, and services may be down, while an event is on its way: queues outlive both. Everybody must
+# say the same: Ceilometer listens on the exchanges of the other services too, and may not declare them otherwise.
+DURABLE: Final[ini.Sections] = {"oslo_messaging_rabbit": {"amqp_durable_queues": True}}
+
 COMPUTE_DRIVER: Final = "minicloud_virt.MinicloudDriver"
 
 
@@ -85,6 +89,7 @@ def _write(path: Path, sections: ini.Sections) -> None:
 
 def _common(service: str, places: Places, passwords: Passwords) -> ini.Sections:
     return {
+        **DURABLE,
         "DEFAULT": {
             "transport_url": passwords.transport_url,
             "log_dir": str(places.log),

@@ -9,6 +9,8 @@ from collections.abc import Callable, Iterable, Sequence
 from functools import partial
 from typing import Final
 
+from ceilo_gossip.contract.networks import Network
+from ceilo_gossip.control.client import ask
 from minicloud import (
     client,
     endpoints,
@@ -20,6 +22,7 @@ from minicloud import (
     units,
 )
 from minicloud.configuration import render_core
+from minicloud.ha_configuration import render_ha
 from minicloud.infrastructure_configuration import render_infrastructure
 from minicloud.parallel import together
 from minicloud.passwords import ADMIN, Passwords
@@ -32,7 +35,7 @@ from minicloud.units import Unit, UnitState
 TIMEOUT: Final = 180.0
 
 # Queues whose consumer is the last link of the chain from an event to the webhook, and from a sample to Gnocchi.
-QUEUES: Final = ("ceilo_gossip.health.info", "notifications.sample", "alarm.all.info", "alarming.sample")
+QUEUES: Final = ("ceilo_gossip.health.info", "notifications.sample", "alarm.all.sample", "alarming.sample")
 
 Say = Callable[[str], None]
 
@@ -61,6 +64,8 @@ class ControlPlane:
         render_infrastructure(places, self._passwords)
         render_core(places, self._passwords)
         render_telemetry(places, self._passwords)
+        for host in places.compute_hosts:
+            places.nova_compute_state(host).mkdir(parents=True, exist_ok=True)
         return fresh
 
     def make_databases(self) -> None:
@@ -80,7 +85,9 @@ class ControlPlane:
     def start_services(self) -> None:
         """Start everything, in the order of need."""
         places = self._places
+        render_ha(places, self._passwords, project_id=places.project_id.read_text())
         self.start([services.message_bus(places), services.database(places), services.web(places, "keystone")])
+        self._teach_ceilometer()
         self._together([self._wait_for_database])
         first = ("nova", "neutron", "placement")
         self.start(services.web(places, name) for name in first)
@@ -92,6 +99,10 @@ class ControlPlane:
             self.start([services.nova_compute(places, host)], host=host.name)
         self.start(services.web(places, name) for name in ("glance", "gnocchi", "aodh"))
         self.start(workers.values())
+        self._together([self._prepare_remediation])
+        self.start(services.remediation(places))
+        for host in places.layout.hosts:
+            self.start([services.agent(places, host)], host=host.name)
 
     def wait_until_ready(self) -> None:
         """Return when all of it was seen to work. Raises NotReadyError with the log of what did not."""
@@ -100,8 +111,10 @@ class ControlPlane:
             for endpoint in endpoints.ALL
         ]
         facts += [
+            ("the webhook", self._webhook_answers),
+            ("gossip", self._everyone_sees_everyone),
             ("the telemetry chain", lambda: not readiness.unconsumed(self._passwords, QUEUES)),
-            ("nova", self._nova_is_whole),
+            ("every compute service", self._nova_is_whole),
         ]
         self._together([partial(self._await, what, fact) for what, fact in facts])
 
@@ -111,6 +124,26 @@ class ControlPlane:
         for unit in wanted:
             if unit.name not in known or known[unit.name].state is UnitState.ENDED:
                 units.start(host, unit, cloud=self._places.layout)
+
+    def _teach_ceilometer(self) -> None:
+        places = self._places
+        errands.run(
+            places,
+            "ceilo-gossip-install",
+            "ceilo-gossip-ceilometer",
+            "install",
+            f"--ceilometer-etc={places.own_definitions}",
+            f"--output={places.installed_definitions}",
+            # The samples' project is that of the alarms, not Gnocchi's own, which the publisher would leave out.
+            "--gnocchi-url=gnocchi://?enable_filter_project=false",
+            timeout=TIMEOUT,
+        )
+
+    def _prepare_remediation(self) -> None:
+        self._await("aodh", lambda: readiness.answers(endpoints.AODH.url))
+        file = f"--config-file={self._places.remediation / 'remediation.conf'}"
+        for name, *verb in (("remediation-db", "db", "upgrade"), ("remediation-matrix", "matrix", "apply")):
+            errands.run(self._places, name, "remediation-manage", file, *verb, timeout=TIMEOUT)
 
     def _install_database(self) -> None:
         data = self._places.database
@@ -151,6 +184,19 @@ class ControlPlane:
         wanted |= {("nova-conductor", endpoints.CONTROL_HOST), ("nova-scheduler", endpoints.CONTROL_HOST)}
         # A compute host can be scheduled to once the scheduler has mapped it to its cell.
         return wanted <= up and computes <= {found.hypervisor_hostname for found in nova.hypervisors.list()}
+
+    def _webhook_answers(self) -> bool:
+        url = f"https://{endpoints.ADDRESS}:{endpoints.WEBHOOK_PORT}/"
+        return readiness.answers(url, certificate=self._places.webhook_certificate)
+
+    def _everyone_sees_everyone(self) -> bool:
+        hosts = {host.name for host in self._places.layout.hosts}
+        wanted = {(str(network), name) for network in Network for name in hosts}
+        for host in self._places.layout.hosts:
+            seen = ask(self._places.agent_state(host) / "control.sock", "members")["members"]
+            if {(member["network"], member["host"]) for member in seen if member["state"] == "alive"} != wanted:
+                return False
+        return True
 
     def _stop(self, name: str) -> None:
         cloud = self._places.layout

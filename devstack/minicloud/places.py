@@ -65,25 +65,33 @@ class Places:
         return self.etc / "neutron" / "plugin"
 
     @property
+    def own_definitions(self) -> Path:
+        """Ceilometer's own definition files, which `installed_definitions` are merged from."""
+        return self.etc / "ceilometer" / "own"
+
+    @property
     def installed_definitions(self) -> Path:
         """Where `ceilo-gossip-ceilometer install` writes what Ceilometer must know about our event and meters."""
         return self.etc / "ceilometer" / "installed"
 
     @property
-    def event_definitions(self) -> Path:
-        return self.installed_definitions / "event_definitions.yaml"
+    def keyring(self) -> Path:
+        """The keys of the gossip pools; on metal each host would have a copy."""
+        return self.etc / "keyring.json"
 
     @property
-    def meter_definitions(self) -> Path:
-        return self.installed_definitions / "meters.d"
+    def remediation(self) -> Path:
+        """The remediator's configuration."""
+        return self.etc / "remediation"
 
     @property
-    def gnocchi_resources(self) -> Path:
-        return self.installed_definitions / "gnocchi_resources.yaml"
+    def project_id(self) -> Path:
+        """Holds the id of the project that owns the alarms."""
+        return self.persistent / "project_id"
 
     @property
     def webhook_certificate(self) -> Path:
-        return self.etc / "remediation" / "webhook.crt"
+        return self.remediation / "webhook.crt"
 
     @property
     def packages(self) -> Path:
@@ -93,6 +101,11 @@ class Places:
     def program(self, name: str) -> str:
         """Return the path of a console script of the virtual environment."""
         return str(self.venv / "bin" / name)
+
+    @property
+    def controllers(self) -> tuple[Host, ...]:
+        """The electorate, too."""
+        return tuple(host for host in self.layout.hosts if host.is_controller)
 
     @property
     def compute_hosts(self) -> tuple[Host, ...]:
@@ -105,6 +118,14 @@ class Places:
     def nova_compute_state(self, host: Host) -> Path:
         """Return where nova-compute keeps its state: the host's own disk, which survives power cuts."""
         return host.directory / "nova"
+
+    def agent_file(self, host: Host) -> Path:
+        """Return the configuration of the gossip agent of `host`."""
+        return self.etc / host.name / "ceilo-gossip.conf"
+
+    def agent_state(self, host: Host) -> Path:
+        """Return the agent's state directory, on the host's own disk; its control socket is in it."""
+        return host.directory / "ceilo-gossip"
 
 
 def find(layout: Layout, *, venv: Path) -> Places:

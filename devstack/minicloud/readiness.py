@@ -4,16 +4,18 @@ An open port is not readiness: uwsgi listens before its application is loaded. S
 working service can give. All of them must be asked from inside ctl-1's network (see `kernel.enter_network_namespace`).
 """
 
-import socket
 import time
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any, Final
 
 import amqp
 import pymysql
 import requests
 from keystoneauth1 import exceptions as keystone_errors
+from novaclient import exceptions as nova_errors
 
+from ceilo_gossip.control.client import ControlError
 from minicloud import endpoints
 from minicloud.passwords import Passwords
 
@@ -21,7 +23,14 @@ POLL_INTERVAL: Final = 0.2  # Seconds between two looks at a fact; costs under a
 ANSWER_TIMEOUT: Final = 10.0  # A service that is just loading on a busy machine answers late, but it answers.
 
 # What the libraries raise while a service is not there yet, or no more.
-NOT_YET: Final = (OSError, amqp.exceptions.AMQPError, pymysql.err.MySQLError, keystone_errors.ClientException)
+NOT_YET: Final = (
+    OSError,
+    amqp.exceptions.AMQPError,
+    pymysql.err.MySQLError,
+    keystone_errors.ClientException,
+    nova_errors.ClientException,
+    ControlError,
+)
 
 
 class NotReadyError(Exception):
@@ -102,15 +111,7 @@ def _bus(passwords: Passwords) -> Any:
     return connection
 
 
-def answers(url: str) -> bool:
-    """Whether an HTTP service answers with anything but a fault of its own."""
-    try:
-        return requests.get(url, timeout=ANSWER_TIMEOUT).status_code < 500
-    except requests.exceptions.ChunkedEncodingError:
-        return False
-
-
-def listens(port: int) -> bool:
-    """Whether something accepts connections on ctl-1's management address; enough for what loads before it listens."""
-    with socket.create_connection((endpoints.ADDRESS, port), timeout=2):
-        return True
+def answers(url: str, *, certificate: Path | None = None) -> bool:
+    """Whether an HTTP service answers with anything but a fault of its own; `certificate` is the one it must show."""
+    verify = True if certificate is None else str(certificate)
+    return requests.get(url, timeout=ANSWER_TIMEOUT, verify=verify).status_code < 500

@@ -39,6 +39,7 @@ def environment(places: Places) -> dict[str, str]:
         # stevedore caches the entry points of 240 packages; shared by all services and by all runs.
         "XDG_CACHE_HOME": str(places.layout.directories.home / "cache"),
         "PYTHONUNBUFFERED": "1",
+        "PYTHONWARNINGS": "ignore",  # Else each start writes a page about eventlet's end into its log.
         # Nova's own switch to native threads; nova-manage would patch itself with eventlet even so.
         "OS_NOVA_DISABLE_EVENTLET_PATCHING": "1",
         "OS_KEYSTONE_CONFIG_FILES": str(etc / "keystone" / "keystone.conf"),
@@ -149,20 +150,41 @@ def workers(places: Places) -> tuple[Unit, ...]:
         daemon(places, "aodh-notifier", aodh, f"--log-file={log / 'aodh-notifier.log'}"),
         daemon(places, "aodh-evaluator", aodh, f"--log-file={log / 'aodh-evaluator.log'}"),
         daemon(places, "gnocchi-metricd", f"--config-file={etc / 'gnocchi' / 'gnocchi.conf'}"),
-        _ceilometer(places, "ceilometer-events", "ceilometer-agent-notification", "events.conf"),
-        _ceilometer(places, "ceilometer-samples", "ceilometer-agent-notification", "samples.conf"),
-        _ceilometer(places, "ceilometer-polling", "ceilometer-polling", "samples.conf", "--polling-namespaces=central"),
+        _ceilometer(places, "events", "ceilometer-agent-notification"),
+        _ceilometer(places, "samples", "ceilometer-agent-notification"),
+        _ceilometer(places, "polling", "ceilometer-polling", "--polling-namespaces=central"),
     )
 
 
-def _ceilometer(places: Places, name: str, program: str, file: str, *arguments: str) -> Unit:
+def _ceilometer(places: Places, part: str, program: str, *arguments: str) -> Unit:
+    etc = places.etc / "ceilometer"
+    files = [etc / "ceilometer.conf", places.installed_definitions / f"{part}.conf"]
+    if part == "polling":
+        files.append(etc / "polling.conf")  # Last, because the installed file leaves the agents to be asked open.
     return _unit(
         places,
-        name,
+        f"ceilometer-{part}",
         places.program(program),
-        f"--config-file={places.etc / 'ceilometer' / file}",
-        f"--log-file={places.log / name}.log",
+        *(f"--config-file={file}" for file in files),
+        f"--log-file={places.log}/ceilometer-{part}.log",
         *arguments,
+    )
+
+
+def remediation(places: Places) -> tuple[Unit, ...]:
+    """Return the webhook and the engine."""
+    file = f"--config-file={places.remediation / 'remediation.conf'}"
+    return (daemon(places, "remediation-api", file), daemon(places, "remediation-engine", file))
+
+
+def agent(places: Places, host: Host) -> Unit:
+    """Return the gossip agent of `host`."""
+    return _unit(
+        places,
+        "ceilo-gossip-agent",
+        places.program("ceilo-gossip-agent"),
+        f"--config-file={places.agent_file(host)}",
+        host=host.name,
     )
 
 
@@ -177,6 +199,21 @@ def once(places: Places, name: str, *argv: str, extra: dict[str, str] | None = N
         log=str(places.log / f"{name}.out"),
         restart=Restart.NEVER,
     )
+
+
+def login(password: str, *, user: str, project: str) -> dict[str, str]:
+    """Return the OS_* variables by which OpenStack's commands log in."""
+    return {
+        "OS_AUTH_TYPE": "password",
+        "OS_AUTH_URL": endpoints.KEYSTONE.url,
+        "OS_IDENTITY_API_VERSION": "3",
+        "OS_USERNAME": user,
+        "OS_PASSWORD": password,
+        "OS_PROJECT_NAME": project,
+        "OS_USER_DOMAIN_ID": "default",
+        "OS_PROJECT_DOMAIN_ID": "default",
+        "OS_REGION_NAME": endpoints.REGION,
+    }
 
 
 def nova_compute(places: Places, host: Host) -> Unit:

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable, Sequence
 from threading import Event
 from typing import Final
 
-from minicloud import catalog, client, endpoints, errands, gnocchi_types, readiness, services
+from minicloud import catalog, client, endpoints, errands, readiness, services
 from minicloud.passwords import ADMIN, Passwords
 from minicloud.places import Places
 from minicloud.telemetry_configuration import SACKS
@@ -37,7 +37,8 @@ def synchronise(
         _keystone(places, passwords)
         start([services.web(places, "keystone")])
         readiness.wait_for("keystone", lambda: readiness.answers(endpoints.KEYSTONE.url), timeout=TIMEOUT)
-        catalog.fill(client.openstack_client(passwords, project=ADMIN), passwords)
+        project_id = catalog.fill(client.openstack_client(passwords, project=ADMIN), passwords)
+        places.project_id.write_text(project_id)
         catalogued.set()
 
     def rest() -> None:
@@ -100,6 +101,7 @@ def _small(places: Places) -> None:
 
 def _types(places: Places, passwords: Passwords) -> None:
     readiness.wait_for("gnocchi", lambda: readiness.answers(endpoints.GNOCCHI.url), timeout=TIMEOUT)
-    file = f"--config-file={places.etc / 'ceilometer' / 'samples.conf'}"
+    file = f"--config-file={places.etc / 'ceilometer' / 'ceilometer.conf'}"
     errands.run(places, "ceilometer-types", "ceilometer-upgrade", file, timeout=TIMEOUT)
-    gnocchi_types.create(client.session(passwords, user="ceilometer", project="service"))
+    login = services.login(passwords.users["ceilometer"], user="ceilometer", project="service")
+    errands.run(places, "ceilo-gossip-types", "ceilo-gossip-ceilometer", "gnocchi", timeout=TIMEOUT, extra=login)

@@ -1,28 +1,22 @@
 """What Gnocchi, Aodh and Ceilometer read.
 
 Ceilometer runs two notification agents, so that publishing samples to Gnocchi never delays an alarm: the one for events
-listens on the topic of the health events only, the one for samples on the ordinary topic. What is said about our own
-event, meters and Gnocchi resource is not written here: `ceilo-gossip-ceilometer install` writes it, as it does in a
-cloud of any size, and this module only names where.
+listens on the topic of the health events only, the one for samples on the ordinary topic. What makes them so, our
+event, meters and pipelines, is not written here: `ceilo-gossip-ceilometer install` writes it, as it does in a cloud of
+any size, and each agent reads its part of it as a second configuration file.
 """
 
 from typing import Final
 
 import yaml
 
-from ceilo_gossip.contract import messaging
 from minicloud import endpoints, ini
-from minicloud.configuration import credentials, token_check
+from minicloud.configuration import DURABLE, credentials, token_check
 from minicloud.passwords import Passwords, write_private
 from minicloud.places import Places
 
 EVALUATION_INTERVAL: Final = 10  # Of composite alarms, seconds; each evaluation costs 10 ms of a core an alarm.
-POLLING_INTERVAL: Final = 10  # Of our pollster, seconds.
 SACKS: Final = 8  # Gnocchi's default of 128 makes an idle metricd poll 128 directories each second.
-
-# The broker may restart, and services may be down, while an event is on its way: queues outlive both. What speaks to
-# the same queue must say the same, so this goes into our agents' configuration too.
-DURABLE: Final[ini.Sections] = {"oslo_messaging_rabbit": {"amqp_durable_queues": True}}
 
 
 def render_telemetry(places: Places, passwords: Passwords) -> None:
@@ -30,13 +24,12 @@ def render_telemetry(places: Places, passwords: Passwords) -> None:
     etc = places.etc
     write_private(etc / "gnocchi" / "gnocchi.conf", ini.render(_gnocchi(places, passwords)))
     write_private(etc / "aodh" / "aodh.conf", ini.render(_aodh(places, passwords)))
-    write_private(etc / "ceilometer" / "events.conf", ini.render(_events_agent(places, passwords)))
-    write_private(etc / "ceilometer" / "samples.conf", ini.render(_samples_agent(places, passwords)))
+    write_private(etc / "ceilometer" / "ceilometer.conf", ini.render(_ceilometer(places, passwords)))
     _copy_paste_file(places, "gnocchi", "gnocchi/rest/api-paste.ini")
     _copy_paste_file(places, "aodh", "aodh/api/api-paste.ini")
-    _write_yaml(places, "event_pipeline.yaml", _pipeline("events", messaging.EVENT_TYPE_HEALTH, _TO_AODH))
-    _write_yaml(places, "pipeline.yaml", _pipeline("meters", "*", _to_gnocchi(places)))
-    _write_yaml(places, "polling.yaml", _POLLING)
+    write_private(etc / "ceilometer" / "polling.conf", ini.render({"ceilo_gossip": {"agents": _witnesses(places)}}))
+    for name, content in _OWN_DEFINITIONS.items():
+        write_private(places.own_definitions / name, yaml.safe_dump(content))
 
 
 def _copy_paste_file(places: Places, service: str, packaged: str) -> None:
@@ -48,8 +41,8 @@ def _copy_paste_file(places: Places, service: str, packaged: str) -> None:
     write_private(places.etc / service / "api-paste.ini", text.replace(project, f"{project}\n{ours}"))
 
 
-def _write_yaml(places: Places, name: str, content: object) -> None:
-    write_private(places.etc / "ceilometer" / name, yaml.safe_dump(content, sort_keys=False))
+def _witnesses(places: Places) -> str:
+    return ",".join(host.name for host in places.controllers)
 
 
 def _service_credentials(user: str, passwords: Passwords) -> ini.Sections:
@@ -103,7 +96,6 @@ def _aodh(places: Places, passwords: Passwords) -> ini.Sections:
 
 
 def _ceilometer(places: Places, passwords: Passwords) -> ini.Sections:
-    etc = places.etc / "ceilometer"
     return ini.merge(
         _service_credentials("ceilometer", passwords),
         DURABLE,
@@ -112,63 +104,18 @@ def _ceilometer(places: Places, passwords: Passwords) -> ini.Sections:
                 "host": endpoints.CONTROL_HOST,
                 "transport_url": passwords.transport_url,
                 "log_dir": str(places.log),
-                "pipeline_cfg_file": str(etc / "pipeline.yaml"),
-                "event_pipeline_cfg_file": str(etc / "event_pipeline.yaml"),
             },
-            "event": {"definitions_cfg_file": str(places.event_definitions)},
-            # Naming a directory replaces the default, so the packaged one is named too; the first definition wins.
-            "meter": {
-                "meter_definitions_dirs": [
-                    str(places.packages / "ceilometer/data/meters.d"),
-                    str(places.meter_definitions),
-                ]
-            },
-            "polling": {"cfg_file": str(etc / "polling.yaml")},
+            "notification": {"workers": 1},
             "cache": {"enabled": True, "backend": "dogpile.cache.memory"},
         },
     )
 
 
-def _events_agent(places: Places, passwords: Passwords) -> ini.Sections:
-    return ini.merge(
-        _ceilometer(places, passwords),
-        {
-            "notification": {
-                "workers": 1,
-                "pipelines": "event",
-                "notification_control_exchanges": messaging.EXCHANGE,
-            },
-            "oslo_messaging_notifications": {"topics": messaging.EVENT_TOPIC},
-        },
-    )
-
-
-def _samples_agent(places: Places, passwords: Passwords) -> ini.Sections:
-    return ini.merge(
-        _ceilometer(places, passwords),
-        {
-            "notification": {
-                "workers": 1,
-                "pipelines": "meter",
-                "notification_control_exchanges": [messaging.EXCHANGE, "ceilometer"],
-            },
-            "oslo_messaging_notifications": {"topics": messaging.SAMPLE_TOPIC},
-        },
-    )
-
-
-_TO_AODH: Final = "notifier://?topic=alarm.all"
-
-
-def _to_gnocchi(places: Places) -> str:
-    return f"gnocchi://?enable_filter_project=false&resources_definition_file={places.gnocchi_resources}"
-
-
-def _pipeline(kind: str, names: str, publisher: str) -> dict[str, object]:
-    return {
-        "sources": [{"name": "source", kind: [names], "sinks": ["sink"]}],
-        "sinks": [{"name": "sink", "publishers": [publisher]}],
-    }
-
-
-_POLLING: Final = {"sources": [{"name": "hosts", "interval": POLLING_INTERVAL, "meters": ["compute.host.*"]}]}
+# Nothing but ceilo-gossip is measured here, so the files that ours are merged into are empty.
+_PIPELINE: Final[dict[str, list[object]]] = {"sources": [], "sinks": []}
+_OWN_DEFINITIONS: Final[dict[str, object]] = {
+    "event_definitions.yaml": [],
+    "event_pipeline.yaml": _PIPELINE,
+    "pipeline.yaml": _PIPELINE,
+    "polling.yaml": {"sources": []},
+}

@@ -24,7 +24,13 @@ def key(places: Places) -> str:
     for module in _MADE_BY:
         assert module.__file__ is not None
         digest.update(Path(module.__file__).read_bytes())
-    digest.update((Path(__file__).parent / "constraints.txt").read_bytes())
+    definitions = places.project / "etc" / "ceilometer"
+    for path in (
+        Path(__file__).parent / "constraints.txt",
+        definitions / "gnocchi_resources.yaml",
+        definitions / "resource_type.json",
+    ):
+        digest.update(path.read_bytes())
     return digest.hexdigest()[:16]
 
 
