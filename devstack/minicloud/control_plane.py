@@ -193,7 +193,7 @@ class ControlPlane:
         hosts = {host.name for host in self._places.layout.hosts}
         wanted = {(str(network), name) for network in Network for name in hosts}
         for host in self._places.layout.hosts:
-            seen = ask(self._places.agent_state(host) / "control.sock", "members")["members"]
+            seen = ask(self._places.agent_socket(host), "members")["members"]
             if {(member["network"], member["host"]) for member in seen if member["state"] == "alive"} != wanted:
                 return False
         return True

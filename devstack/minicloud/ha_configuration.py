@@ -91,7 +91,7 @@ def _remediation(places: Places, passwords: Passwords) -> ini.Sections:
     return ini.merge(
         {
             "DEFAULT": {"transport_url": passwords.transport_url, "use_stderr": True},
-            "database": {"connection": passwords.database_url("remediation")},
+            "database": {"connection": places.incidents},
             "matrix": {"file": str(etc / "matrix.yaml")},
             "webhook": {
                 "bind": endpoints.ADDRESS,

@@ -52,6 +52,11 @@ def enter_network_namespace(name: str) -> None:
         os.close(descriptor)
 
 
+def return_to_network_namespace(descriptor: int) -> None:
+    """Move the calling thread into the network namespace that an open /proc/.../ns/net names. Raises OSError."""
+    _check(_libc().setns(descriptor, CLONE_NEWNET), "setns to a network namespace")
+
+
 def die_with_parent(signal_number: int) -> None:
     """Have the kernel send this process a signal when the thread that forked it ends; kept across exec."""
     _check(_libc().prctl(PR_SET_PDEATHSIG, signal_number, 0, 0, 0), "prctl PR_SET_PDEATHSIG")

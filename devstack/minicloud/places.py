@@ -85,6 +85,11 @@ class Places:
         return self.etc / "remediation"
 
     @property
+    def incidents(self) -> str:
+        """The URL of the remediator's database: the default kind, a file."""
+        return f"sqlite:///{self.state / 'remediation.sqlite'}"
+
+    @property
     def project_id(self) -> Path:
         """Holds the id of the project that owns the alarms."""
         return self.persistent / "project_id"
@@ -124,8 +129,12 @@ class Places:
         return self.etc / host.name / "ceilo-gossip.conf"
 
     def agent_state(self, host: Host) -> Path:
-        """Return the agent's state directory, on the host's own disk; its control socket is in it."""
+        """Return the agent's state directory, on the host's own disk."""
         return host.directory / "ceilo-gossip"
+
+    def agent_socket(self, host: Host) -> Path:
+        """Return where the agent of `host` can be asked."""
+        return self.agent_state(host) / "control.sock"
 
 
 def find(layout: Layout, *, venv: Path) -> Places:

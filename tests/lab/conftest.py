@@ -3,8 +3,8 @@
 from collections.abc import Iterator
 
 import pytest
-from minicloud import layout
 
+from minicloud import layout
 from tests.support import host_lab
 
 

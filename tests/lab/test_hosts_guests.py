@@ -5,7 +5,6 @@ import uuid
 from minicloud import disk_checker, faults, layout, power, units
 from minicloud.disk_checker import Report
 from minicloud.hypervisor import UNIT_PREFIX, Definition, Hypervisor
-
 from tests.support.host_lab import on_host, wait_until
 
 

@@ -4,9 +4,9 @@ import time
 from pathlib import Path
 
 import pytest
+
 from minicloud import fabric, faults, layout, metal
 from minicloud.faults import Way
-
 from tests.support import host_lab
 from tests.support.host_lab import pings, wait_until
 

@@ -8,9 +8,9 @@ import time
 from pathlib import Path
 
 import pytest
+
 from minicloud import control_group, layout, metal, power, units
 from minicloud.units import Restart, Unit, UnitState
-
 from tests.support.host_lab import ipmi, pings, wait_until
 
 SLEEPER = Unit("sleeper", ("sleep", "1000"), restart=Restart.ALWAYS, restart_delay=0.1)

@@ -5,10 +5,10 @@ import sys
 import uuid
 from pathlib import Path
 
-import minicloud
 import pytest
-from minicloud import disk_checker, layout, power, units
 
+import minicloud
+from minicloud import disk_checker, layout, power, units
 from tests.support.host_lab import wait_until
 
 # A program, not a module to import: Nova belongs into that process, not into pytest's.

@@ -12,9 +12,10 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import minicloud
 import nova.conf
 import nova.virt
+
+import minicloud
 
 PACKAGE = Path(minicloud.__file__).resolve().parent
 

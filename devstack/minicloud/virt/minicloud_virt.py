@@ -11,12 +11,13 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 import nova.conf
-from minicloud import layout
-from minicloud.hypervisor import Definition, Hypervisor
 from nova import exception
 from nova.compute import power_state
 from nova.virt import fake, hardware
 from oslo_log import log as logging
+
+from minicloud import layout
+from minicloud.hypervisor import Definition, Hypervisor
 
 CONF = nova.conf.CONF
 LOG = logging.getLogger(__name__)

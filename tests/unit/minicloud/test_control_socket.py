@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+
 from minicloud.control_socket import CommandError, ControlServer, call
 
 

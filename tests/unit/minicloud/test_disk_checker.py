@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
+
 from minicloud import disk_checker
 from minicloud.disk_checker import DOUBLE_WRITER, SOUND, UNREADABLE, Record, check
 

@@ -1,6 +1,7 @@
 """The fabric is built from nothing, healed where it is broken, and left alone where it is whole."""
 
 import pytest
+
 from minicloud import fabric, layout
 from minicloud.fabric import Link
 

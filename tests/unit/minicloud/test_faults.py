@@ -1,6 +1,7 @@
 """A fault names the switch's port that it is done to."""
 
 import pytest
+
 from minicloud import faults, layout
 
 

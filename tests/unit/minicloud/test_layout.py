@@ -1,6 +1,7 @@
 """The plan of the pocket cloud is what the documents say, and two clouds never share a name."""
 
 import pytest
+
 from minicloud import layout
 
 

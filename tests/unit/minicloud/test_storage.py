@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+
 from minicloud import disk_checker, storage
 from minicloud.storage_server import Disks, _serve_connection
 

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+
 from minicloud import layout, units
 from minicloud.control_socket import CommandError
 from minicloud.hostinit import Init, Service

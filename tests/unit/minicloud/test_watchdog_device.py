@@ -4,6 +4,7 @@ import errno
 import struct
 
 import pytest
+
 from minicloud import watchdog_device as device
 from minicloud.watchdog_device import Watchdog
 
