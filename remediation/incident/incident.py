@@ -23,7 +23,7 @@ class Incident:
     state           see State
     row, action     matrix row that is acted on and its action, empty before anything was confirmed
     reason          why it stands where it stands, one sentence for an operator
-    lost            networks that the newest call or confirmation named as down, joined with "+"
+    lost            networks that the newest call or confirmation before fencing named as down, joined with "+"
     opened_at       wall clock, ISO 8601
     changed_at      wall clock of the last change of state, ISO 8601
     evidence        of fencing, or None; kept for good

@@ -160,7 +160,7 @@ def _after(last: float | None, interval: float, now: float) -> Wait | None:
 def _has_look(facts: Facts, interval: float, now: float) -> bool:
     """Whether there is a look younger than `interval`, and no call came after it."""
     look = facts.look
-    return look is not None and now - look.counted_at < interval and look.asked_at >= facts.called_at
+    return look is not None and now < look.counted_at + interval and look.asked_at >= facts.called_at
 
 
 def _confirm(facts: Facts, matrix: Matrix, limits: Limits, now: float) -> Step:
@@ -190,7 +190,8 @@ def _judge(facts: Facts, matrix: Matrix, limits: Limits, now: float) -> Step:
     # An incident that has evidence was settled before its host was fenced; only the engine is new.
     if incident.evidence is None and facts.look.asked_at < settled_at:
         # The row must still hold at the end of its settle time: only a look asked for after that counts.
-        return Wait(min(settled_at, facts.look.counted_at + limits.held_interval)) if now < settled_at else AskAgents()
+        due_at = min(settled_at, facts.look.counted_at + limits.held_interval)
+        return Wait(due_at) if now < due_at else AskAgents()
     if row.action is Action.ALERT:
         return Move(o.AlertChosen(row.name, tally.text))
     if facts.role is None:

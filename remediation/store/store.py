@@ -106,11 +106,11 @@ class Store:
                 connection.execute(sa.insert(INCIDENT).values(_first_columns(incident_id, call)))
                 connection.execute(sa.insert(TIMELINE), _first_entries(incident_id, call))
             else:
-                connection.execute(
-                    sa.update(INCIDENT)
-                    .where(INCIDENT.c.incident_id == incident_id)
-                    .values(call_count=INCIDENT.c.call_count + 1, lost=lost)
-                )
+                joined = INCIDENT.c.incident_id == incident_id
+                connection.execute(sa.update(INCIDENT).where(joined).values(call_count=INCIDENT.c.call_count + 1))
+                # What a host loses once we fence it says nothing about the networks.
+                is_untouched = INCIDENT.c.evidence_method.is_(None) & (INCIDENT.c.state != str(State.FENCING))
+                connection.execute(sa.update(INCIDENT).where(joined, is_untouched).values(lost=lost))
             connection.execute(sa.insert(CALL).values(rows.call_columns(call, incident_id)))
         return Recorded(incident_id, is_new=is_new, is_duplicate=False)
 

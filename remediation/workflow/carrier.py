@@ -160,7 +160,8 @@ class Carrier:
         asked_at = self._ports.clock()
         tally = confirm.tally(self._ports.agents.ask(case.host))
         case.notice_look(tally, self._settings.matrix(), asked_at=asked_at, counted_at=self._ports.clock())
-        if tally.lost and tally.lost != incident.lost:
+        is_untouched = incident.evidence is None and incident.state is not State.FENCING
+        if is_untouched and tally.lost and tally.lost != incident.lost:
             self._ports.store.save(self._settings.owner, incident, lost=tally.lost)
 
     def _ask_role(self, case: Case) -> None:

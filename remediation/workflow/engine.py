@@ -16,6 +16,7 @@ from oslo_log import log
 from ceilo_gossip.contract.networks import Network
 from remediation.guards.port import Trouble
 from remediation.incident.incident import Incident
+from remediation.incident.states import State
 from remediation.store.errors import LeaseLost
 from remediation.store.store import OpenIncident, Store
 from remediation.workflow.carrier import Carrier
@@ -45,11 +46,16 @@ class Troubles:
         self._newest: tuple[Trouble, ...] = ()
 
     def notice(self, incidents: Sequence[Incident], now: float) -> None:
-        """Take over what the database says now. A network that is lost no more is forgotten."""
+        """Take over what the database says now. A network that is lost no more is forgotten.
+
+        A host that was recovered before this engine began may have waited for its return for days; when it lost its
+        networks is not known here, and it counts for nothing.
+        """
         since: dict[str, dict[Network, float]] = {}
         for incident in incidents:
             before = self._since.get(incident.incident_id, {})
-            lost = {network for network in Network if network in incident.lost.split("+")}
+            is_old = incident.state is State.RECOVERED and not before
+            lost = {network for network in Network if network in incident.lost.split("+") and not is_old}
             since[incident.incident_id] = {network: before.get(network, now) for network in Network if network in lost}
         newest = tuple(Trouble(host=one.host, state=one.state, lost_since=since[one.incident_id]) for one in incidents)
         with self._lock:

@@ -1,0 +1,59 @@
+"""The guards' answers, alone and together."""
+
+import pytest
+
+from ceilo_gossip.contract.networks import Network
+from remediation.guards import port
+from remediation.guards.own_host import OwnHostGuard
+from remediation.guards.port import GuardContext, Trouble
+from remediation.guards.storm import StormGuard
+from remediation.incident.facts import Decision
+from remediation.incident.states import State
+
+CONTEXT = GuardContext(own_host="ctl-1", storm_hosts=3, storm_window=60.0)
+
+
+def trouble(host: str, **lost_since: float) -> Trouble:
+    """Return a host that lost networks at these instants."""
+    since = {Network(name): at for name, at in lost_since.items()}
+    return Trouble(host=host, state=State.CONFIRMING, lost_since=since)
+
+
+@pytest.mark.parametrize(
+    ("troubles", "expected"),
+    [
+        ([trouble("a", storage=0.0)], Decision.ALLOW),
+        ([trouble("a", storage=0.0), trouble("b", storage=1.0)], Decision.ALLOW),
+        ([trouble("a", storage=0.0), trouble("b", storage=1.0), trouble("c", storage=2.0)], Decision.HOLD),
+        ([trouble("a", storage=0.0), trouble("b", storage=1.0), trouble("c", tunnel=2.0)], Decision.ALLOW),
+        ([trouble("a", storage=0.0), trouble("b", storage=60.0), trouble("c", storage=60.0)], Decision.HOLD),
+        ([trouble("a", storage=0.0), trouble("b", storage=60.0), trouble("c", storage=61.0)], Decision.ALLOW),
+        ([trouble("a", storage=90.0), trouble("b", storage=60.0), trouble("c", storage=61.0)], Decision.HOLD),
+        ([trouble("b", storage=0.0), trouble("c", storage=0.0), trouble("d", storage=0.0)], Decision.ALLOW),
+    ],
+)
+def test_storm_is_many_hosts_that_lose_one_network_within_the_window(
+    troubles: list[Trouble], expected: Decision
+) -> None:
+    assert StormGuard(CONTEXT).judge("a", troubles)[0] is expected
+
+
+def test_storm_names_the_hosts_and_the_network() -> None:
+    troubles = [trouble(host, storage=0.0, tunnel=0.0) for host in "cab"]
+    _, reason = StormGuard(CONTEXT).judge("a", troubles)
+    assert reason.startswith("3 hosts (a, b, c) lost storage within 60 s")
+
+
+def test_own_host_is_refused_and_no_other() -> None:
+    guard = OwnHostGuard(CONTEXT)
+    assert guard.judge("ctl-1", [])[0] is Decision.REFUSE
+    assert guard.judge("ctl-2", [])[0] is Decision.ALLOW
+
+
+def test_strictest_answer_wins() -> None:
+    troubles = [trouble(host, storage=0.0) for host in ("ctl-1", "b", "c")]
+    both = [StormGuard(CONTEXT), OwnHostGuard(CONTEXT)]
+    assert port.ask(both, "ctl-1", troubles, now=1.0).decision is Decision.REFUSE
+    assert port.ask(both, "b", troubles, now=1.0).decision is Decision.HOLD
+    assert port.ask(both, "b", troubles[1:2], now=1.0).decision is Decision.ALLOW
+    assert port.ask([], "b", troubles, now=1.0).decision is Decision.ALLOW
