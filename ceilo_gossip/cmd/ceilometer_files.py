@@ -91,7 +91,7 @@ def _merged(name: str, definitions: pathlib.Path, ceilometer_etc: pathlib.Path, 
     own_path = ceilometer_etc / name
     try:
         return merge(yaml.safe_load(_own_text(name, own_path)), ours)
-    except (yaml.YAMLError, AttributeError, TypeError, KeyError) as error:
+    except (yaml.YAMLError, AttributeError, ValueError, TypeError, KeyError) as error:
         raise InstallError(
             f"{own_path} is not a file of Ceilometer's ({error}); correct it, or name another"
         ) from error

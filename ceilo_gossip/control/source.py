@@ -23,3 +23,27 @@ class Source(Protocol):
 
     async def figures(self) -> Answer:
         """Return every figure this agent knows, in the form of the RPC contract."""
+
+
+class FakeSource:
+    """An agent that sees one host."""
+
+    async def members(self) -> Answer:
+        """Return no member."""
+        return {"members": []}
+
+    async def grid(self) -> Answer:
+        """Return one host."""
+        return {"hosts": ["cmp-1"]}
+
+    async def info(self) -> Answer:
+        """Return a name."""
+        return {"agent": "ctl-1"}
+
+    async def fresh_verdicts(self, hosts: Sequence[str] | None) -> Answer:
+        """Return what was asked for."""
+        return {"hosts": hosts}
+
+    async def figures(self) -> Answer:
+        """Return no figure."""
+        return {"figures": []}
