@@ -19,15 +19,17 @@ from minicloud import (
     services,
     synchronise,
     template,
+    tenants,
     units,
 )
 from minicloud.configuration import render_core
 from minicloud.ha_configuration import render_ha
 from minicloud.infrastructure_configuration import render_infrastructure
+from minicloud.layout import Host
 from minicloud.parallel import together
 from minicloud.passwords import ADMIN, Passwords
 from minicloud.places import Places
-from minicloud.readiness import wait_for
+from minicloud.readiness import NotReadyError, wait_for
 from minicloud.telemetry_configuration import render_telemetry
 from minicloud.units import Unit, UnitState
 
@@ -56,7 +58,7 @@ class ControlPlane:
     def prepare(self) -> bool:
         """Lay out files for a run, from the template if there is one; return whether databases are still to be made."""
         places = self._places
-        fresh = not places.passwords.exists() and not template.restore(places)
+        fresh = not places.complete.exists() and not template.restore(places)
         if fresh:
             self._passwords.store(places.passwords)
         else:
@@ -78,7 +80,8 @@ class ControlPlane:
         synchronise.synchronise(places, passwords, self.start, self._together)
         # MariaDB's files are whole only when it has ended; what talks to it ends first, so that nobody retries.
         for name in (*synchronise.STARTED, services.DATABASE):
-            self._stop(name)
+            errands.end(places, name)
+        places.complete.touch()
         template.save(places)
         self._say("databases made and kept as a template")
 
@@ -103,9 +106,10 @@ class ControlPlane:
         self.start(services.remediation(places))
         for host in places.layout.hosts:
             self.start([services.agent(places, host)], host=host.name)
+            units.set_boot(host.name, self._boot(host), cloud=places.layout)
 
     def wait_until_ready(self) -> None:
-        """Return when all of it was seen to work. Raises NotReadyError with the log of what did not."""
+        """Return when all of it was seen to work, and the demo project is furnished. Raises NotReadyError."""
         facts: list[tuple[str, Callable[[], object]]] = [
             (endpoint.name, lambda url=endpoint.url: readiness.answers(url))  # type: ignore[misc]
             for endpoint in endpoints.ALL
@@ -116,7 +120,29 @@ class ControlPlane:
             ("the telemetry chain", lambda: not readiness.unconsumed(self._passwords, QUEUES)),
             ("every compute service", self._nova_is_whole),
         ]
-        self._together([partial(self._await, what, fact) for what, fact in facts])
+        tasks = [partial(self._await, what, fact) for what, fact in facts]
+        try:
+            self._together([*tasks, self._furnish])
+        except NotReadyError as error:
+            raise NotReadyError(error.what, TIMEOUT, f"{error.last}; {self._unwell()}") from error
+
+    def _furnish(self) -> None:
+        for endpoint in (endpoints.GLANCE, endpoints.NEUTRON, endpoints.NOVA):
+            wait_for(endpoint.name, partial(readiness.answers, endpoint.url), timeout=TIMEOUT)
+        passwords = self._passwords
+        tenants.furnish(client.openstack_client(passwords), client.nova_client(passwords))
+        self._say("the demo project is furnished")
+
+    def _unwell(self) -> str:
+        """Return what a person wants to see first: the units that ended by themselves, and where their logs are."""
+        layout = self._places.layout
+        ended = [
+            f"{unit.name} on {host.name} was started {unit.starts} times"
+            for host in layout.hosts
+            for unit in units.list_units(host.name, cloud=layout).values()
+            if unit.starts > 1
+        ]
+        return f"{', '.join(ended) or 'no unit has ended'}; logs are in {self._places.log}"
 
     def start(self, wanted: Iterable[Unit], *, host: str = endpoints.CONTROL_HOST) -> None:
         """Start those units of a host that are not running yet."""
@@ -124,6 +150,13 @@ class ControlPlane:
         for unit in wanted:
             if unit.name not in known or known[unit.name].state is UnitState.ENDED:
                 units.start(host, unit, cloud=self._places.layout)
+
+    def _boot(self, host: Host) -> tuple[Unit, ...]:
+        """Return what `host` starts when it is switched on again."""
+        agent = services.agent(self._places, host)
+        if host.name == endpoints.CONTROL_HOST:
+            return (agent, *services.control_plane(self._places))
+        return (agent,) if host.is_controller else (agent, services.nova_compute(self._places, host))
 
     def _teach_ceilometer(self) -> None:
         places = self._places
@@ -197,13 +230,3 @@ class ControlPlane:
             if {(member["network"], member["host"]) for member in seen if member["state"] == "alive"} != wanted:
                 return False
         return True
-
-    def _stop(self, name: str) -> None:
-        cloud = self._places.layout
-        units.stop(endpoints.CONTROL_HOST, name, cloud=cloud)
-
-        def ended() -> bool:
-            found = units.status(endpoints.CONTROL_HOST, name, cloud=cloud)
-            return found is None or found.state is UnitState.ENDED
-
-        wait_for(f"end of {name}", ended, timeout=units.STOP_TIMEOUT * 2)

@@ -42,6 +42,19 @@ def run(places: Places, name: str, *argv: str, timeout: float, extra: dict[str, 
         raise ErrandError(name, found.exit_status, unit.log, tail(unit.log))
 
 
+def end(places: Places, name: str) -> None:
+    """Stop a unit of ctl-1 and return when it has ended; nothing happens if there is none of that name."""
+    if units.status(endpoints.CONTROL_HOST, name, cloud=places.layout) is None:
+        return
+    units.stop(endpoints.CONTROL_HOST, name, cloud=places.layout)
+
+    def ended() -> bool:
+        found = units.status(endpoints.CONTROL_HOST, name, cloud=places.layout)
+        return found is None or found.state is UnitState.ENDED
+
+    readiness.wait_for(f"end of {name}", ended, timeout=units.STOP_TIMEOUT * 2)
+
+
 def tail(log: str) -> str:
     """Return the last lines of a log; nothing if there is none."""
     try:

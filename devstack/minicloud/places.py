@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from minicloud.layout import Host, Layout
+from minicloud.passwords import Passwords
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +46,26 @@ class Places:
     @property
     def passwords(self) -> Path:
         return self.persistent / "passwords.json"
+
+    @property
+    def complete(self) -> Path:
+        """Exists once the databases were made, or restored, to the end."""
+        return self.persistent / "complete"
+
+    @property
+    def incident_database(self) -> str:
+        """The URL of the remediator's database; it holds a password. Raises FileNotFoundError before the first `up`."""
+        return Passwords.load(self.passwords).database_url("remediation")
+
+    @property
+    def openrc(self) -> Path:
+        """Credentials for a shell inside ctl-1's network."""
+        return self.etc / "openrc"
+
+    @property
+    def clouds_yaml(self) -> Path:
+        """Credentials and endpoints for a shell outside."""
+        return self.etc / "clouds.yaml"
 
     @property
     def database(self) -> Path:
@@ -88,6 +109,11 @@ class Places:
     def incidents(self) -> str:
         """The URL of the remediator's database: the default kind, a file."""
         return f"sqlite:///{self.state / 'remediation.sqlite'}"
+
+    @property
+    def lab_file(self) -> Path:
+        """The engine's additional configuration in the one lab test that leaves fencing out."""
+        return self.remediation / "lab.conf"
 
     @property
     def project_id(self) -> Path:

@@ -177,6 +177,28 @@ def remediation(places: Places) -> tuple[Unit, ...]:
     return (daemon(places, "remediation-api", file), daemon(places, "remediation-engine", file))
 
 
+def engine_without_fencing(places: Places) -> Unit:
+    """Return remediation-engine as the lab runs it to show why fencing is needed; it says so twice, as it must."""
+    return daemon(
+        places,
+        "remediation-engine",
+        f"--config-file={places.remediation / 'remediation.conf'}",
+        f"--config-file={places.lab_file}",
+        extra={"CEILO_GOSSIP_LAB": "1"},
+    )
+
+
+def control_plane(places: Places) -> tuple[Unit, ...]:
+    """Return every unit of ctl-1 in the order of need, as a boot starts them."""
+    return (
+        message_bus(places),
+        database(places),
+        *(web(places, endpoint.name) for endpoint in endpoints.ALL),
+        *workers(places),
+        *remediation(places),
+    )
+
+
 def agent(places: Places, host: Host) -> Unit:
     """Return the gossip agent of `host`."""
     return _unit(

@@ -39,7 +39,9 @@ def restore(places: Places) -> bool:
     source = _directory(places)
     if not source.is_dir():
         return False
-    _copy(source, places.persistent)
+    scratch = places.persistent.with_name(".persistent")
+    _copy(source, scratch)
+    scratch.rename(places.persistent)
     return True
 
 
