@@ -104,12 +104,12 @@ def parse(reply: Mapping[str, Any], *, witness: str, host: str) -> Answer:
     return Answer(witness, {}, known)
 
 
-def rpc_ask(conf: cfg.ConfigOpts, *, timeout: float) -> Ask:
-    """Return an `Ask` over the RPC transport of `conf`; nothing is sent yet."""
+def rpc_ask(conf: cfg.ConfigOpts, *, timeout: float, url: str | None = None) -> Ask:
+    """Return an `Ask` over the RPC transport of `conf`, or of `url`; nothing is sent yet."""
     _register_rpc_options(conf)
     # Its own exchange, as the agents'; must be set before the transport is made.
     oslo_messaging.set_transport_defaults(EXCHANGE)
-    transport = oslo_messaging.get_rpc_transport(conf)
+    transport = oslo_messaging.get_rpc_transport(conf, url=url)
     target = oslo_messaging.Target(exchange=EXCHANGE, topic=RPC_TOPIC, version=RPC_VERSION)
     client: Any = oslo_messaging.get_rpc_client(transport, target)
 
