@@ -15,7 +15,7 @@ from stevedore import extension
 from ceilo_gossip.cmd import ceilometer as command
 from ceilo_gossip.cmd.ceilometer_files import find_definitions, merge_definitions, merge_pipeline
 from ceilo_gossip.cmd.gnocchi import GnocchiError, create, make_session
-from ceilo_gossip.contract.messaging import GNOCCHI_RESOURCE_TYPE, resource_id
+from ceilo_gossip.contract.messaging import EVENT_TYPE_HEALTH, GNOCCHI_RESOURCE_TYPE, resource_id
 from ceilo_gossip.contract.networks import Network, NetworkState
 from ceilo_gossip.contract.verdict import Verdict, from_payload, to_payload
 from ceilo_gossip.report.figures import Figure, meter_names, to_sample_payloads
@@ -59,7 +59,10 @@ def ceilometer_conf() -> Any:
 
 
 def test_verdict_can_be_rebuilt_from_the_traits_that_ceilometer_makes(output: pathlib.Path) -> None:
-    definitions = yaml.safe_load((output / "event_definitions.yaml").read_text())
+    merged = yaml.safe_load((output / "event_definitions.yaml").read_text())
+    # Ours only: Ceilometer compiles each path of each definition, and its own take it twenty seconds.
+    definitions = [entry for entry in merged if entry["event_type"] == EVENT_TYPE_HEALTH]
+    assert definitions == merged[-1:]  # The last match wins.
     plugins = extension.ExtensionManager(namespace="ceilometer.event.trait_plugin")
     events = converter.NotificationEventsConverter(ceilometer_conf(), definitions, plugins)
     event = events.to_event(
