@@ -50,7 +50,7 @@ def _parser() -> argparse.ArgumentParser:
 
     demo = verb("demo", _demo, "bring the cloud up, break hosts, show how their instances are saved")
     demo.add_argument("--keep", action="store_true", help="leave the cloud up afterwards")
-    demo.add_argument("--without-fencing", action="store_true", help="show what happens when fencing is left out")
+    demo.add_argument("--without-fencing", action="store_true", help=argparse.SUPPRESS)
     verb("up", _up, "bring the cloud up, or heal it")
     verb("status", _status, "show hosts, services, endpoints; exit 1 unless all of it runs")
     verb("shell", _shell, "start a shell inside ctl-1's network, with credentials")

@@ -98,7 +98,7 @@ class Observer:
                 state=str(incident.state),
                 action=incident.action or "not yet confirmed",
                 timeline=[
-                    TimelineLine(self._after(incident.host, entry.at), str(entry.stage), entry.text)
+                    TimelineLine(after=self._after(incident.host, entry.at), stage=str(entry.stage), text=entry.text)
                     for entry in self._scene.timeline(incident.incident_id)
                 ],
             )

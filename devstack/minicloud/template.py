@@ -42,6 +42,7 @@ def restore(places: Places) -> bool:
     scratch = places.persistent.with_name(".persistent")
     _copy(source, scratch)
     scratch.rename(places.persistent)
+    places.complete.touch()
     return True
 
 
