@@ -12,7 +12,6 @@ from collections.abc import Mapping
 from typing import Any
 
 import oslo_messaging
-from oslo_serialization import jsonutils
 
 from ceilo_gossip.contract.messaging import EXCHANGE
 from ceilo_gossip.report.port import BusError
@@ -37,7 +36,7 @@ class NotificationBus:
             "publisher_id": self._publisher_id,
             "event_type": event_type,
             "priority": PRIORITY.upper(),
-            "payload": jsonutils.to_primitive(payload),
+            "payload": dict(payload),
             # Ceilometer reads the instant without a time zone, as UTC.
             "timestamp": str(datetime.datetime.now(datetime.UTC).replace(tzinfo=None)),
         }
