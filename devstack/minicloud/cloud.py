@@ -147,6 +147,7 @@ def tell_time() -> Say:
     began = time.monotonic()
 
     def say(text: str) -> None:
-        print(f"[{time.monotonic() - began:6.1f} s] {text}", flush=True)
+        # One write, as several threads tell their facts.
+        print(f"[{time.monotonic() - began:6.1f} s] {text}\n", end="", flush=True)
 
     return say
