@@ -30,7 +30,7 @@ from remediation.matrix.model import Matrix
 from remediation.store import migrate
 from remediation.store.store import Store
 from remediation.workflow.carrier import Carrier, CarrierSettings, Ports
-from remediation.workflow.engine import Engine, EngineName, Troubles
+from remediation.workflow.engine import Engine, EngineName, Submit, Troubles
 from remediation.workflow.fake import FakeAgents
 from tests.support.calls import NOON, make_verdict
 from tests.support.matrices import shipped_matrix
@@ -137,8 +137,8 @@ class World:
         self._messages = 0
         self.engine = self.start_engine()
 
-    def start_engine(self, owner: str = "ctl-1/db", *, own_host: str = "ctl-1") -> Engine:
-        """Start a new engine process, which remembers nothing."""
+    def start_engine(self, owner: str = "ctl-1/db", *, own_host: str = "ctl-1", submit: Submit | None = None) -> Engine:
+        """Start a new engine process, which remembers nothing; incidents are carried by `submit`, or at once."""
         context = GuardContext(own_host=own_host, storm_hosts=3, storm_window=60.0)
         troubles = Troubles()
         store = self.killer.around(self.store, "save", "claim")
@@ -167,7 +167,7 @@ class World:
             store=store,
             carrier=Carrier(ports, settings, random.Random(7)),
             troubles=troubles,
-            submit=_at_once,
+            submit=submit or _at_once,
             clock=lambda: self.now,
         )
         return self.engine
