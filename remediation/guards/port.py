@@ -14,6 +14,7 @@ from remediation.incident.facts import Decision, GuardAnswer
 from remediation.incident.states import State
 
 NAMESPACE: Final = "remediation.guards"
+SHIPPED: Final = frozenset({"own_host", "storm"})  # Entry points of an old installation may lack one of them.
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -78,4 +79,7 @@ def load(context: GuardContext) -> list[Guard]:
     )
     if faults:
         raise GuardError(f"guards that cannot be used: {', '.join(sorted(faults))}; install or remove them")
+    if missing := SHIPPED - set(found.names()):
+        names = ", ".join(sorted(missing))
+        raise GuardError(f"guards that this package brings are not installed: {names}; install the package again")
     return [each.obj for each in sorted(found, key=lambda each: each.name)]

@@ -57,3 +57,13 @@ def test_strictest_answer_wins() -> None:
     assert port.ask(both, "b", troubles, now=1.0).decision is Decision.HOLD
     assert port.ask(both, "b", troubles[1:2], now=1.0).decision is Decision.ALLOW
     assert port.ask([], "b", troubles, now=1.0).decision is Decision.ALLOW
+
+
+def test_every_shipped_guard_is_installed() -> None:
+    assert {type(guard) for guard in port.load(CONTEXT)} >= {OwnHostGuard, StormGuard}
+
+
+def test_engine_without_one_of_its_guards_does_not_start(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(port, "SHIPPED", frozenset({"storm", "own_host", "lost"}))
+    with pytest.raises(port.GuardError, match="not installed: lost"):
+        port.load(CONTEXT)
