@@ -14,7 +14,10 @@ Task = Callable[[], object]
 
 
 def together(namespace: str, tasks: Sequence[Task]) -> None:
-    """Run the tasks at once, each in the network `namespace`; return when all are done. Raises what the first raised."""
+    """Run the tasks at once, each in the network `namespace`, and return when all are done.
+
+    Raises what the first that failed raised.
+    """
     outcomes: queue.SimpleQueue[BaseException | None] = queue.SimpleQueue()
 
     def carry_out(task: Task) -> None:
