@@ -215,8 +215,19 @@ class ControlPlane:
         computes = {host.name for host in self._places.compute_hosts}
         wanted = {("nova-compute", name) for name in computes}
         wanted |= {("nova-conductor", endpoints.CONTROL_HOST), ("nova-scheduler", endpoints.CONTROL_HOST)}
-        # A compute host can be scheduled to once the scheduler has mapped it to its cell.
-        return wanted <= up and computes <= {found.hypervisor_hostname for found in nova.hypervisors.list()}
+        # A compute host can be scheduled to once it is mapped to its cell, and Placement knows what it has.
+        mapped = {found.hypervisor_hostname for found in nova.hypervisors.list()}
+        return wanted <= up and computes <= mapped and computes <= self._with_room()
+
+    def _with_room(self) -> set[str]:
+        """Return the hosts that Placement would give an instance to."""
+        session = client.session(self._passwords, project=ADMIN)
+        found = session.get(
+            "/resource_providers?resources=VCPU:1,MEMORY_MB:64,DISK_GB:1",
+            endpoint_filter={"service_type": "placement"},
+            headers={"OpenStack-API-Version": "placement 1.4"},  # The first that knows `resources`.
+        )
+        return {provider["name"] for provider in found.json()["resource_providers"]}
 
     def _webhook_answers(self) -> bool:
         url = f"https://{endpoints.ADDRESS}:{endpoints.WEBHOOK_PORT}/"

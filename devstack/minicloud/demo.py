@@ -15,7 +15,7 @@ from rich.panel import Panel
 from rich.table import Table
 from rich.text import Text
 
-from minicloud import stories, unfenced
+from minicloud import stories
 from minicloud.cloud import Cloud
 from minicloud.observer import Observer, Watch, changes
 from minicloud.picture import Snapshot, grid, picture
@@ -146,7 +146,7 @@ def _play_all(theatre: Theatre) -> list[Outcome]:
 
 def _play_unfenced(theatre: Theatre, scene: Scene) -> list[Outcome]:
     """Show why fencing exists: without it, the return of the storage network makes each instance run twice."""
-    unfenced.restart_engine(scene.cloud)
+    scene.cloud.restart_engine_without_fencing()
 
     def story(scene: Scene, host: str, tell: stories.Tell) -> Outcome:
         outcome = stories.cut_storage(scene, host, tell)

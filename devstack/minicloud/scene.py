@@ -99,6 +99,10 @@ class Scene:
 
         def are_writing() -> tuple[Instance, ...]:
             mine = [instance for instance in self.instances() if instance.instance_id in begun]
+            for instance in mine:
+                if instance.status == "ERROR":
+                    fault = getattr(self.nova.servers.get(instance.instance_id), "fault", {})
+                    raise NotReadyError(f"instance {instance.name}", CREATE_TIMEOUT, fault.get("message", "ERROR"))
             is_so = all(one.status == "ACTIVE" and self.writer(one.instance_id) == one.host for one in mine)
             return tuple(mine) if is_so and len(mine) == len(begun) else ()
 

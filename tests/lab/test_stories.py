@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
-from minicloud import faults, recycle, stories, unfenced, units
+from minicloud import faults, recycle, stories, units
 from minicloud.endpoints import CONTROL_HOST
 from minicloud.readiness import wait_for
 from minicloud.scene import Scene
@@ -64,7 +64,7 @@ def test_without_fencing_the_disk_checker_sees_the_double_writer(scene: Scene) -
     host = "cmp-1"
     victims = scene.instances_on(host)
     assert victims
-    unfenced.restart_engine(scene.cloud)
+    scene.cloud.restart_engine_without_fencing()
     outcome = stories.cut_storage(scene, host, print)
     assert Stage.EVACUATE_ACCEPTED in outcome.stages, failures(outcome)
     assert not faults.is_cut(host, "storage", cloud=scene.cloud.layout)
