@@ -13,6 +13,7 @@ from minicloud.control_socket import CommandError
 from minicloud.errands import ErrandError
 from minicloud.fabric import FabricError
 from minicloud.faults import FaultError
+from minicloud.layout import Layout
 from minicloud.passwords import ADMIN
 from minicloud.readiness import NotReadyError
 
@@ -27,10 +28,11 @@ You are in ctl-1's network. openstack, nova, aodh and gnocchi have their credent
 
 def main() -> int:
     """Carry out the command line; return the exit status."""
-    arguments = _parser().parse_args()
+    cloud = Cloud.current()
+    arguments = _parser(cloud.layout).parse_args()
     run: Callable[[Cloud, argparse.Namespace], int] = arguments.run
     try:
-        return run(Cloud.current(), arguments)
+        return run(cloud, arguments)
     except _TOLD as error:
         print(f"minicloud: {error}", file=sys.stderr)
         return 1
@@ -39,7 +41,7 @@ def main() -> int:
         return 130
 
 
-def _parser() -> argparse.ArgumentParser:
+def _parser(cloud: Layout) -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="minicloud.sh", description=__doc__)
     verbs = parser.add_subparsers(required=True, metavar="VERB")
 
@@ -54,8 +56,8 @@ def _parser() -> argparse.ArgumentParser:
     verb("up", _up, "bring the cloud up, or heal it")
     verb("status", _status, "show hosts, services, endpoints; exit 1 unless all of it runs")
     verb("shell", _shell, "start a shell inside ctl-1's network, with credentials")
-    breaking.add_arguments(verb("break", _break, "break something"))
-    breaking.add_arguments(verb("heal", _heal, "undo what break did"))
+    breaking.add_arguments(verb("break", _break, "break something"), cloud)
+    breaking.add_arguments(verb("heal", _heal, "undo what break did"), cloud)
     verb("down", _down, "end and remove everything but what makes the next start fast")
     return parser
 

@@ -9,15 +9,15 @@ from minicloud import faults, layout, power, units
 
 Step = Callable[[layout.Layout, argparse.Namespace], None]
 
-_HOST: Final = ("host", "as in cmp-1")
-_NETWORK: Final = ("network", "management, storage, tunnel, or bmc for the port of the host's BMC")
-_UNIT: Final = ("unit", "as `status` names it")
+_HOST: Final = "host"
+_NETWORK: Final = "network"
+_UNIT: Final = "unit"
 
 
 class Fault:
     """One kind of fault: what it is, how it is made, how it is undone, and which arguments both take."""
 
-    def __init__(self, text: str, make: Step, undo: Step, *arguments: tuple[str, str]) -> None:
+    def __init__(self, text: str, make: Step, undo: Step, *arguments: str) -> None:
         self.text = text
         self.make = make
         self.undo = undo
@@ -60,13 +60,18 @@ FAULTS: Final[Mapping[str, Fault]] = {
 }
 
 
-def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Teach the parser of `break` or `heal` the kinds of fault."""
+def add_arguments(parser: argparse.ArgumentParser, cloud: layout.Layout) -> None:
+    """Teach the parser of `break` or `heal` the kinds of fault, and which hosts and networks there are."""
+    known: Mapping[str, tuple[str, ...] | None] = {
+        _HOST: tuple(host.name for host in cloud.hosts),
+        _NETWORK: (*(network.name for network in layout.HOST_NETWORKS), faults.BMC),
+        _UNIT: None,  # Whatever `status` shows; init refuses another.
+    }
     kinds = parser.add_subparsers(dest="kind", required=True, metavar="KIND")
     for name, fault in FAULTS.items():
         kind = kinds.add_parser(name, help=fault.text, description=fault.text)
-        for argument, text in fault.arguments:
-            kind.add_argument(argument, help=text)
+        for argument in fault.arguments:
+            kind.add_argument(argument, choices=known[argument])
 
 
 def _restore_mains(cloud: layout.Layout, host: str) -> None:
