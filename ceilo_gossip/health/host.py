@@ -6,7 +6,8 @@ Nothing here waits: settling and deciding whom to ask are the judge's. The rules
 * The pool has the host alive or merely doubted: UP.
 * The host left on purpose: UNKNOWN, on every network, until it is seen alive again. Never DOWN.
 * The pool gave it up: DOWN, once a majority of witnesses has answered questions asked since then and the host itself
-  has answered none.
+  has left ours unanswered for the answer grace. A member that comes out of a partition gives up everybody it could not
+  reach there, and its peers hear of it before they hear of its return.
 * The pool never had it: DOWN if the host says it is on this network, has been known for the grace time, others are
   seen there, and a majority of witnesses has answered questions asked since; else UNKNOWN.
 """
@@ -15,6 +16,7 @@ import dataclasses
 
 from ceilo_gossip.contract.networks import Network, NetworkState
 from ceilo_gossip.health.quorum import Quorum, QuorumPhase
+from ceilo_gossip.health.settings import JudgeSettings
 from ceilo_gossip.health.sighting import HostFacts, Presence, Sighting
 
 
@@ -79,7 +81,9 @@ class HostEvidence:
         # before; a host that came back is alive from after it left.
         return not any(changed_at > max(left) for changed_at in alive)
 
-    def look(self, network: Network, quorum: Quorum, *, others_present: bool, grace: float, now: float) -> Look:
+    def look(
+        self, network: Network, quorum: Quorum, *, others_present: bool, settings: JudgeSettings, now: float
+    ) -> Look:
         """Return what this network's evidence amounts to; the rules are those of the module."""
         if quorum.phase is QuorumPhase.LOST:
             return Look(NetworkState.UNKNOWN, "we lost the majority of witnesses there")
@@ -93,13 +97,23 @@ class HostEvidence:
         if self.is_planned_stop:
             return Look(NetworkState.UNKNOWN, "the host left on purpose")
         if sighting is not None and sighting.presence is Presence.DEAD:
-            return self._look_at_dead(sighting, quorum, now)
+            return self._look_at_dead(sighting, quorum, grace=settings.answer_grace, now=now)
+        grace = settings.absence_grace
         return self._look_at_absent(network, quorum, others_present=others_present, grace=grace, now=now)
 
-    def _look_at_dead(self, sighting: Sighting, quorum: Quorum, now: float) -> Look:
+    def _look_at_dead(self, sighting: Sighting, quorum: Quorum, *, grace: float, now: float) -> Look:
         if self._answered.get(sighting.network, sighting.changed_at - 1.0) >= sighting.changed_at:
             return Look(NetworkState.UNKNOWN, "the pool gave it up, yet it answers us")
         trouble_at = sighting.changed_at if sighting.suspected_at is None else sighting.suspected_at
+        due_at = sighting.changed_at + grace
+        if now < due_at:
+            return Look(
+                NetworkState.UNKNOWN,
+                "given up by the pool, is being asked",
+                is_open=True,
+                suspected_at=sighting.suspected_at,
+                due_at=due_at,
+            )
         if not quorum.is_held_since(sighting.changed_at):
             return Look(
                 NetworkState.UNKNOWN, "the witnesses are being asked", is_open=True, suspected_at=sighting.suspected_at

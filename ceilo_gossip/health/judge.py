@@ -70,6 +70,7 @@ class Judge:
                 self._ask_host_elsewhere(judged.evidence, sighting.network)
             elif sighting.presence is Presence.DEAD:
                 self._quorums[sighting.network].ask_at_once(now)
+                self._events.append(AskHost(sighting.network, sighting.host))
         self._evaluate(judged, now)
         self._move_quorums(now)
 
@@ -212,7 +213,7 @@ class Judge:
                 network,
                 quorum,
                 others_present=absent and self._others_present(judged.evidence.host, network),
-                grace=self._settings.absence_grace,
+                settings=self._settings,
                 now=now,
             )
         return looks

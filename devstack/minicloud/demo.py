@@ -50,6 +50,7 @@ The cloud is still up. To look around:
   devstack/minicloud.sh status               hosts, services, endpoints
   devstack/minicloud.sh break network cmp-4 storage     and: heal network cmp-4 storage
   devstack/minicloud.sh down                 takes everything down"""
+LOG_WIDTH: Final = 150  # Columns, for output that goes to a file.
 DOUBLE_WRITER_TIMEOUT: Final = 30.0  # A stalled guest tries again each second once its storage is back.
 
 Story = Callable[[Scene, str, stories.Tell], Outcome]
@@ -112,7 +113,7 @@ class Theatre:
 
 def run(cloud: Cloud, *, keep: bool = False, without_fencing: bool = False, console: Console | None = None) -> int:
     """Run the demo; return its exit status. With `keep` the cloud stays up; otherwise nothing of it is left."""
-    console = console or Console()
+    console = console or make_console()
     console.print(Panel(_INTRODUCTION, title="ceilo-gossip", box=box.ROUNDED))
     began = time.monotonic()
     cloud.down()
@@ -138,6 +139,12 @@ def run(cloud: Cloud, *, keep: bool = False, without_fencing: bool = False, cons
     if keep:
         console.print(_AFTERWARDS)
     return 0 if came_true else 1
+
+
+def make_console() -> Console:
+    """Return a console: as wide as the terminal, or wide enough for the tables where there is none."""
+    console = Console()
+    return console if console.is_terminal else Console(width=LOG_WIDTH)
 
 
 def _play_all(theatre: Theatre) -> list[Outcome]:

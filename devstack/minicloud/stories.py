@@ -77,7 +77,7 @@ def cut_management(scene: Scene, host: str, tell: Tell) -> Outcome:
         outcome.stages = scene.stages(incident.incident_id)
         outcome.find("the host is watched, not fenced", incident.evidence is None, f"action {incident.action}")
     scheduling = scene.scheduling()[host]
-    outcome.find("scheduling is disabled", not scheduling.is_enabled, f"{scheduling}: {scheduling.reason}")
+    outcome.find("scheduling is disabled", not scheduling.is_enabled, scheduling)
     tell(f"{host} is left alone for {WATCH_SECONDS:.0f} s more: its instances must not notice anything")
     _watch_untouched(scene, outcome, before.keys())
     after = {instance.instance_id: instance for instance in scene.instances_on(host)}

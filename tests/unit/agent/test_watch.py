@@ -86,11 +86,11 @@ def test_death_becomes_one_report_with_the_whole_verdict() -> None:
     assert report.payload["project_id"] == "p1"
 
 
-def test_each_witness_but_ourselves_is_asked_before_anything_bad_is_said() -> None:
+def test_the_host_and_each_witness_but_ourselves_are_asked_before_anything_bad_is_said() -> None:
     world = World()
     world.see("cmp-1", Presence.ALIVE)
     world.see("cmp-1", Presence.DEAD, frozenset({Network.STORAGE}))
-    assert set(world.pools[Network.STORAGE].probed) == {"ctl-2", "ctl-3"}
+    assert set(world.pools[Network.STORAGE].probed) == {"ctl-2", "ctl-3", "cmp-1"}
     assert world.reports == []
 
 

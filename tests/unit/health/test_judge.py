@@ -3,7 +3,7 @@
 import pytest
 
 from ceilo_gossip.contract.networks import Network
-from ceilo_gossip.health.events import AskWitnesses
+from ceilo_gossip.health.events import AskHost, AskWitnesses
 from ceilo_gossip.health.judge import MAX_HOSTS
 from ceilo_gossip.health.quorum import QuorumPhase
 from ceilo_gossip.health.sighting import HostFacts, Presence, Sighting
@@ -27,20 +27,33 @@ def test_power_cut_is_one_verdict_though_pools_give_the_host_up_one_after_the_ot
     assert verdicts[0].concluded_at > suspected_at + 4.0
 
 
-def test_storage_loss_is_concluded_as_soon_as_the_witnesses_answer() -> None:
+def test_storage_loss_is_concluded_once_the_witnesses_answer_and_the_host_does_not() -> None:
     world = World()
     world.see("cmp-1", STORAGE, Presence.SUSPECT)
     world.pass_time(4.0)
     world.take()
     world.now += 0.01
     world.see("cmp-1", STORAGE, Presence.DEAD, suspected_at=world.now - 4.0)
-    assert AskWitnesses(Network.STORAGE) in world.take()
-    assert world.states("cmp-1") == (UP, UP, UP)
+    assert {AskWitnesses(Network.STORAGE), AskHost(Network.STORAGE, "cmp-1")} <= set(world.take())
     world.answer(STORAGE)
+    assert world.states("cmp-1") == (UP, UP, UP)
+    assert world.judge.get_timer() == world.now + 0.5  # The answer grace.
+    world.pass_time(0.5)
     assert world.states("cmp-1") == (UP, DOWN, UP)
     assert world.judge.conclusions()["cmp-1"].reason == (
-        "storage DOWN: no answer for 4.0 s, while 2 of 3 witnesses answer"
+        "storage DOWN: no answer for 4.5 s, while 2 of 3 witnesses answer"
     )
+
+
+def test_healthy_host_that_a_returning_member_gave_up_is_never_called_down() -> None:
+    """A member back from a partition spreads the deaths it concluded there; the accused answers us at once."""
+    world = World()
+    world.see("cmp-2", MANAGEMENT, Presence.DEAD)
+    world.answer(MANAGEMENT, ("ctl-2", "ctl-3", "cmp-2"))
+    world.pass_time(0.2)
+    world.see("cmp-2", MANAGEMENT, Presence.ALIVE)
+    world.pass_time(5.0)
+    assert all(not conclusion.is_bad for conclusion in world.verdicts("cmp-2"))
 
 
 def test_first_loss_waits_for_a_doubted_network_no_longer_than_settle_max() -> None:
