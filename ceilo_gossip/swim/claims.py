@@ -95,7 +95,7 @@ class Claims:
         record.incarnation = claim.incarnation
         record.meta = claim.meta
         record.version = claim.version
-        self._broadcasts.push(encode(claim), about=record.name)
+        self._broadcasts.push(encode(claim), about=record.name, not_to=record.name)
         if before is not MemberState.ALIVE:
             record.state = MemberState.ALIVE
             record.changed_at = now
@@ -185,6 +185,11 @@ class Claims:
         own.incarnation = min(incarnation, MAX_INCARNATION)
         own.meta = meta
         self._broadcasts.push(self.own_alive(), about=own.name)
+
+    def introduce(self) -> None:
+        """Tell everybody that we are here: they need not wait until the one we joined through has told them."""
+        if not self.has_left:
+            self._broadcasts.push(self.own_alive(), about=self._table.own_name)
 
     def own_alive(self) -> bytes:
         """Our own statement, encoded."""

@@ -50,11 +50,22 @@ class Outbox:
         for queue in self._queues:
             queue.clear()
 
-    def send(self, message: bytes, destination: Address, *, to: Record | None = None, alone: bool = False) -> None:
-        """Send a message with what else fits. to: the member there, if known. alone: with nothing else."""
+    def send(
+        self,
+        message: bytes,
+        destination: Address,
+        *,
+        to: Record | None = None,
+        to_name: str | None = None,
+        alone: bool = False,
+    ) -> None:
+        """Send a message with what else fits.
+
+        to: the member there, if it is known for sure. to_name: who says to be there. alone: with nothing else.
+        """
         parts = [message]
         if not alone:
-            parts += self._take(self._limit - len(message) - PART_OVERHEAD)
+            parts += self._take(self._limit - len(message) - PART_OVERHEAD, to.name if to is not None else to_name)
         self._pack(parts, destination, to)
 
     def send_both(self, first: bytes, second: bytes, destination: Address, *, to: Record) -> None:
@@ -63,18 +74,18 @@ class Outbox:
 
     def gossip(self, to: Record) -> bool:
         """Send a member a packet of broadcasts; False when there are none left."""
-        parts = self._take(self._limit)
+        parts = self._take(self._limit, to.name)
         if not parts:
             return False
         self._pack(parts, to.address, to)
         return True
 
-    def _take(self, budget: int) -> list[bytes]:
+    def _take(self, budget: int, to: str | None) -> list[bytes]:
         taken: list[bytes] = []
         for queue in self._queues:
             if queue:
                 room = MAX_PARTS - 1 - len(taken)
-                more = queue.take(budget=budget, overhead=PART_OVERHEAD, at_most=room, members=len(self._table))
+                more = queue.take(budget=budget, overhead=PART_OVERHEAD, at_most=room, members=len(self._table), to=to)
                 budget -= sum(len(message) + PART_OVERHEAD for message in more)
                 taken += more
         return taken

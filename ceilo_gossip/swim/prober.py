@@ -243,7 +243,7 @@ class Prober:
         if ping.member and ping.member != self._table.own_name:
             self._counters["pings_for_others"] += 1
             return
-        self._outbox.send(encode(Ack(ping.seq_no)), ping.reply_to or source)
+        self._outbox.send(encode(Ack(ping.seq_no)), ping.reply_to or source, to_name=ping.source)
 
     def receive_indirect_ping(self, request: IndirectPing, source: Address, now: float) -> None:
         """Somebody wants us to ask whether another one is there."""

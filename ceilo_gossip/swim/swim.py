@@ -194,6 +194,8 @@ class Swim:
         succeeded = isinstance(message, PushPull)
         if isinstance(message, PushPull):
             self._believe(message, pending.destination, now, is_join=pending.is_join, was_asked=True)
+            if pending.is_join:
+                self._claims.introduce()
         self._events.append(ExchangeFinished(pending.destination, pending.is_join, succeeded, now))
 
     def receive_stream(self, data: bytes, source: Address, now: float) -> bytes:

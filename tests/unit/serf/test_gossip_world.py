@@ -11,6 +11,7 @@ from ceilo_gossip.serf.events import (
     MemberSuspected,
     MemberUpdated,
 )
+from ceilo_gossip.swim.settings import SwimSettings
 from ceilo_gossip.swim.states import MemberState
 from ceilo_gossip.wire.keyring import Keyring
 from tests.support.gossip_world import GossipWorld, Host
@@ -46,6 +47,23 @@ def test_members_find_each_other(count: int, keyring: Keyring | None) -> None:
     world = GossipWorld()
     hosts = world.start_pool(count, keyring=keyring)
     world.run_until(lambda: all_know_all(hosts), within=10)
+
+
+def test_small_pool_leaves_nobody_out() -> None:
+    for seed in range(30):
+        world = GossipWorld(seed=seed)
+        hosts = world.start_pool(8)
+        world.run_until(lambda: all_know_all(hosts), within=3)  # noqa: B023
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_third_member_is_known_at_once_and_not_with_the_next_push_pull(seed: int) -> None:
+    world = GossipWorld(seed=seed, swim=SwimSettings.local())
+    first = world.start("h1")
+    second = world.start("h2", join=["h1"])
+    world.run(0.05)
+    third = world.start("h3", join=["h1"])
+    world.run_until(lambda: all_know_all([first, second, third]), within=1)
 
 
 def test_members_find_each_other_over_bad_links() -> None:

@@ -9,7 +9,7 @@ def take(queue: BroadcastQueue, budget: int = 1000, members: int = 9, at_most: i
 
 
 def test_message_is_sent_a_number_of_times_that_grows_with_the_pool() -> None:
-    for members, times in ((1, 4), (9, 4), (10, 8), (20, 8), (999, 12)):
+    for members, times in ((1, 4), (4, 4), (9, 9), (16, 16), (99, 16), (10_000, 20)):
         queue = BroadcastQueue(4)
         queue.push(b"x")
         sent = 0
@@ -59,3 +59,11 @@ def test_full_queue_drops_the_most_often_sent_and_counts_it() -> None:
     for number in range(broadcasts.MAX_QUEUED):
         queue.push(b"n%d" % number)
     assert len(queue) == broadcasts.MAX_QUEUED and queue.dropped == 1 and not queue.has("old")
+
+
+def test_no_transmission_is_spent_on_telling_a_member_what_it_said_itself() -> None:
+    queue = BroadcastQueue(2)
+    queue.push(b"I live", about="h1", not_to="h1")
+    for _ in range(10):
+        assert queue.take(budget=100, overhead=2, at_most=9, members=3, to="h1") == []
+    assert queue.take(budget=100, overhead=2, at_most=9, members=3, to="h2") == [b"I live"]

@@ -113,7 +113,7 @@ def test_peers_join_notice_a_death_and_a_leave(keyring: Keyring | None) -> None:
             second.endpoint.serf.leave(time.monotonic())
             second.endpoint.poke()
             await until(lambda: any(isinstance(event, LeaveFinished) for event in second.events))
-            assert first.sees("two") is MemberState.LEFT
+            await until(lambda: first.sees("two") is MemberState.LEFT)
 
     run(story)
 
