@@ -5,12 +5,16 @@ A claim is a statement about a member, by itself or by another. The rules, from 
 * alive needs a strictly higher incarnation than the one known; suspect and dead need an equal or higher one.
 * Only a member raises its own incarnation. Accused itself, it refutes with a higher one, until it has left.
 * A suspicion that runs out is death. Hearsay of a death (in a push/pull) only starts a suspicion.
+* A death told by another is believed once our own suspicion is half as old as it must at least become; until then it
+  is one more accuser. Deviation: memberlist believes it at once, so that a member back from a partition, which gave up
+  everybody it could not reach, has healthy members declared failed all over the pool until they refute.
 * A name belongs to the address it was seen at until it has left in good order, or is forgotten.
 
     from        alive claim          suspect claim     dead claim            suspicion runs out
     unknown     ALIVE, joined        -                 -
-    ALIVE       ALIVE                SUSPECT           DEAD, or LEFT if own
-    SUSPECT     ALIVE, refuted       confirmed         DEAD, or LEFT if own  DEAD
+    ALIVE       ALIVE                SUSPECT           SUSPECT, LEFT if own
+    SUSPECT     ALIVE, refuted       confirmed         DEAD if doubted long  DEAD
+                                                       enough, LEFT if own
     DEAD, LEFT  ALIVE, joined        -                 -
 
 Beyond memberlist: a member whose version vector would make peers refuse every exchange is never stored.
@@ -152,7 +156,13 @@ class Claims:
             return
         if record.name == self._table.own_name:
             self._refute(claim.incarnation, now)
-            return
+        elif claim.is_leave or (record.suspicion is not None and now >= record.suspicion.believed_at):
+            self._bury(record, claim, now)
+        else:
+            self.suspect(Suspect(claim.incarnation, claim.member, claim.accuser), now)
+
+    def _bury(self, record: Record, claim: Dead, now: float) -> None:
+        """A member is gone, by its own word or because its time to refute is over."""
         self._end_suspicion(record)
         self._broadcasts.push(encode(claim), about=record.name)
         record.incarnation = claim.incarnation
@@ -211,7 +221,7 @@ class Claims:
         """Declare dead whose suspicion has run out."""
         due = [r for r in self._suspects.values() if r.suspicion is not None and r.suspicion.deadline <= now]
         for record in due:
-            self.dead(Dead(record.incarnation, record.name, self._table.own_name), now)
+            self._bury(record, Dead(record.incarnation, record.name, self._table.own_name), now)
 
     @property
     def next_deadline(self) -> float | None:

@@ -65,6 +65,15 @@ class Suspicion:
         timeout = math.floor(1000 * (bounds.maximum - share * (bounds.maximum - bounds.minimum))) / 1000
         return self.started_at + max(timeout, bounds.minimum)
 
+    @property
+    def believed_at(self) -> float:
+        """The instant from which another's word that the member is dead is believed.
+
+        Half of the shortest wait: those who concluded it began to doubt at most a few gossip rounds before us, and a
+        member that is falsely accused refutes within one.
+        """
+        return self.started_at + self._bounds.minimum / 2
+
     def forgive(self, stalled: float) -> None:
         """Begin later by the seconds in which we could not have heard a refutation."""
         self.started_at += stalled

@@ -9,7 +9,7 @@ from ceilo_gossip.swim.swim import Identity, Swim
 from ceilo_gossip.wire.address import Address
 from ceilo_gossip.wire.checks import OUR_VERSION
 from ceilo_gossip.wire.codec import encode
-from ceilo_gossip.wire.messages import Ack, Alive, Message, Ping
+from ceilo_gossip.wire.messages import Ack, Alive, Dead, Message, Ping, Suspect
 from ceilo_gossip.wire.packet import unpack_datagram
 
 OWN = Address("10.0.0.1", 7946)
@@ -23,6 +23,10 @@ def address_of(name: str) -> Address:
 def alive(name: str, incarnation: int = 1, *, meta: bytes = b"\xff\x80", address: Address | None = None) -> Alive:
     where = address or (OWN if name == "me" else address_of(name))
     return Alive(incarnation, name, where.raw_host, where.port, meta, OUR_VERSION)
+
+
+# Half of the shortest suspicion in a small pool (LAN): the death that another tells is believed from here on.
+BELIEVED_AFTER = 2.0
 
 
 class LoneSwim:
@@ -47,6 +51,12 @@ class LoneSwim:
             self.hear(alive(name))
         self.sent()
         self.events()
+
+    def bury(self, name: str, by: str) -> None:
+        """`by` doubts a member at incarnation 1 and gives it up when its time to refute is over."""
+        self.hear(Suspect(1, name, by))
+        self.now += BELIEVED_AFTER
+        self.hear(Dead(1, name, by))
 
     def sent(self) -> list[tuple[Message, Address]]:
         """What was sent since the last look, taken apart."""

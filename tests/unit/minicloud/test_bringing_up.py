@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from minicloud import errands, kernel, layout, parallel, readiness, template
+from minicloud import errands, kernel, layout, parallel, template
 from minicloud.places import Places
 from minicloud.readiness import NotReadyError, wait_for
 
@@ -18,8 +18,7 @@ def places(tmp_path: Path) -> Places:
     return Places(layout.Layout("mc", layout.Directories(tmp_path / "home")), tmp_path / "venv", PROJECT)
 
 
-def test_fact_is_returned_once_it_is_true(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(readiness, "POLL_INTERVAL", 0.0)
+def test_fact_is_returned_once_it_is_true() -> None:
     answers = iter([None, ConnectionRefusedError("not yet"), "there"])
 
     def fact() -> str | None:
@@ -28,11 +27,10 @@ def test_fact_is_returned_once_it_is_true(monkeypatch: pytest.MonkeyPatch) -> No
             raise answer
         return answer
 
-    assert wait_for("a fact", fact, timeout=5.0) == "there"
+    assert wait_for("a fact", fact, timeout=5.0, interval=0.0) == "there"
 
 
-def test_fact_that_stays_false_is_named_with_what_was_seen_last(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(readiness, "POLL_INTERVAL", 0.0)
+def test_fact_that_stays_false_is_named_with_what_was_seen_last() -> None:
     with pytest.raises(NotReadyError, match=r"the door: not so after 0 s .*shut") as caught:
         wait_for("the door", lambda: (_ for _ in ()).throw(OSError("shut")), timeout=0.0)
     assert caught.value.what == "the door"

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 import pytest
 
 from ceilo_gossip.serf.clock import LamportClock
-from ceilo_gossip.serf.events import Event, MemberFailed, MemberLeft, MemberReaped, UserEventReceived
+from ceilo_gossip.serf.events import Event, MemberFailed, MemberLeft, MemberReaped, MemberSuspected, UserEventReceived
 from ceilo_gossip.serf.filters import matches
 from ceilo_gossip.serf.seen import MAX_PER_LTIME, SeenRing
 from ceilo_gossip.serf.serf import Serf
@@ -15,7 +15,7 @@ from ceilo_gossip.swim.states import MemberState
 from ceilo_gossip.wire.address import Address
 from ceilo_gossip.wire.checks import MAX_LTIME
 from ceilo_gossip.wire.codec import decode_from_stream, encode, encode_for_stream
-from ceilo_gossip.wire.messages import Dead, ErrorMessage, Message, PushPull, UserMessage
+from ceilo_gossip.wire.messages import Dead, ErrorMessage, Message, PushPull, Suspect, UserMessage
 from ceilo_gossip.wire.packet import unpack_datagram
 from ceilo_gossip.wire.serf_codec import decode_serf, encode_filter, encode_serf
 from ceilo_gossip.wire.serf_messages import (
@@ -31,7 +31,7 @@ from ceilo_gossip.wire.serf_messages import (
     TagFilter,
     UserEvent,
 )
-from tests.support.swim_member import OWN, address_of, alive
+from tests.support.swim_member import BELIEVED_AFTER, OWN, address_of, alive
 
 ASKER = address_of("p5")
 
@@ -56,6 +56,12 @@ class LoneSerf:
 
     def hear_serf(self, message: SerfMessage) -> None:
         self.hear(UserMessage(encode_serf(message)))
+
+    def bury(self, name: str, by: str) -> None:
+        """`by` doubts a member at incarnation 1 and gives it up when its time to refute is over."""
+        self.hear(Suspect(1, name, by))
+        self.now += BELIEVED_AFTER
+        self.hear(Dead(1, name, by))
 
     def events(self) -> list[Event]:
         told = []
@@ -156,11 +162,11 @@ def test_user_event_is_delivered_once_and_spread_unchanged() -> None:
 
 def test_forced_leave_of_a_failed_member_is_left_and_pruning_forgets_it() -> None:
     lone = LoneSerf()
-    lone.hear(Dead(1, "p2", "p3"))
+    lone.bury("p2", by="p3")
     assert lone.state("p2") is MemberState.DEAD
     lone.hear_serf(LeaveIntent(9, "p2"))
     assert lone.state("p2") is MemberState.LEFT
-    assert [type(event) for event in lone.events()] == [MemberFailed, MemberLeft]
+    assert [type(event) for event in lone.events()] == [MemberSuspected, MemberFailed, MemberLeft]
     lone.hear_serf(LeaveIntent(10, "p2", prune=True))
     assert "p2" not in lone.serf.members() and lone.events() == [MemberReaped("p2", lone.now)]
 
@@ -169,11 +175,11 @@ def test_intents_are_ordered_by_their_lamport_time() -> None:
     lone = LoneSerf()
     lone.hear_serf(JoinIntent(9, "p2"))
     lone.hear_serf(LeaveIntent(9, "p2"))
-    lone.hear(Dead(1, "p2", "p3"))
+    lone.bury("p2", by="p3")
     assert lone.state("p2") is MemberState.DEAD, "the leave was not newer than the join"
     lone.hear_serf(LeaveIntent(8, "p3"))
     lone.hear_serf(JoinIntent(9, "p3"))
-    lone.hear(Dead(1, "p3", "p2"))
+    lone.bury("p3", by="p2")
     assert lone.state("p3") is MemberState.DEAD, "it had come back"
 
 
@@ -181,7 +187,7 @@ def test_intent_that_arrives_before_its_member_is_remembered() -> None:
     lone = LoneSerf()
     lone.hear_serf(LeaveIntent(4, "p8"))
     lone.hear(alive("p8"))
-    lone.hear(Dead(1, "p8", "p3"))
+    lone.bury("p8", by="p3")
     assert lone.state("p8") is MemberState.LEFT
 
 
@@ -195,7 +201,7 @@ def test_leave_intent_about_ourselves_is_denied_while_we_run() -> None:
 def test_old_members_are_forgotten_at_last() -> None:
     lone = LoneSerf()
     lone.hear(Dead(1, "p2", "p2"))
-    lone.hear(Dead(1, "p3", "p2"))
+    lone.bury("p3", by="p2")
     lone.events()
     reaped: list[str] = []
     for _ in range(30):
@@ -227,9 +233,9 @@ def test_state_of_another_is_merged_and_ours_is_shown() -> None:
     assert {record.member for record in answer.records} == {"me", "p2", "p3", "p4", "p5"}
     ours = decode_serf(answer.user_state)
     assert isinstance(ours, SerfState) and ours.ltime == 1, "the answer is given before anything is believed"
-    lone.hear(Dead(1, "p3", "p2"))
-    assert lone.state("p3") is MemberState.LEFT
     assert UserEventReceived("deploy", b"x", 19, lone.now) in lone.events()
+    lone.bury("p3", by="p2")
+    assert lone.state("p3") is MemberState.LEFT
     later = exchange(lone, b"")
     assert isinstance(later, PushPull)
     after = decode_serf(later.user_state)

@@ -80,15 +80,34 @@ def test_suspicion_of_an_older_incarnation_is_ignored() -> None:
     assert lone.state("p2") is S.ALIVE
 
 
-def test_death_is_believed_at_an_equal_incarnation_and_undone_only_by_a_higher_one() -> None:
+def test_death_of_a_doubted_member_is_believed_and_undone_only_by_a_higher_incarnation() -> None:
     lone = LoneSwim()
-    lone.meet("p2")
+    lone.meet("p2", "p3", "p4")
+    lone.hear(Suspect(1, "p2", "p3"))
+    lone.run(2.0)
+    lone.events()
     lone.hear(Dead(1, "p2", "p3"))
-    assert lone.state("p2") is S.DEAD and lone.events() == [MemberFailed("p2", 1000.0, None)]
+    assert lone.state("p2") is S.DEAD
+    assert [type(event) for event in lone.events()] == [MemberFailed]
     lone.hear(alive("p2", 1))
     assert lone.state("p2") is S.DEAD
     lone.hear(alive("p2", 2))
-    assert lone.state("p2") is S.ALIVE and lone.events() == [MemberJoined("p2", 1000.0)]
+    assert lone.state("p2") is S.ALIVE and lone.events() == [MemberJoined("p2", 1002.0)]
+
+
+def test_death_of_a_member_nobody_doubted_here_is_only_an_accusation() -> None:
+    """What a member says that comes back from a partition, where it gave everybody up."""
+    lone = LoneSwim()
+    lone.meet("p2", "p3", "p4")
+    lone.hear(Suspect(1, "p2", "p4"))
+    for _ in range(3):
+        lone.hear(Dead(1, "p2", "p4"))
+        lone.hear(Dead(1, "p3", "p4"))
+    assert lone.state("p2") is S.SUSPECT and lone.state("p3") is S.SUSPECT
+    assert {type(event) for event in lone.events()} == {MemberSuspected}
+    for name in ("p2", "p3"):
+        lone.hear(alive(name, 2))
+        assert lone.state(name) is S.ALIVE
 
 
 def test_member_that_says_good_bye_has_left() -> None:
@@ -151,7 +170,7 @@ def test_name_is_not_taken_over_by_another_address() -> None:
     lone.hear(alive("p2", 9, address=Address("10.0.0.77", 7946)))
     record = lone.swim.table.get("p2")
     assert record is not None and record.address == address_of("p2") and record.incarnation == 1
-    lone.hear(Dead(1, "p2", "p3"))
+    lone.bury("p2", by="p3")
     lone.hear(alive("p2", 9, address=Address("10.0.0.77", 7946)))
     assert lone.state("p2") is S.DEAD, "the dead keep their address until they are forgotten"
     assert lone.swim.counters["address_conflicts"] == 2
