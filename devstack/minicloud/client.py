@@ -39,8 +39,6 @@ def openstack_client(passwords: Passwords, *, user: str = ADMIN, project: str = 
     )
 
 
-def nova_client(passwords: Passwords, *, user: str = ADMIN, project: str = "demo") -> Any:
-    """Return a novaclient Client at the compute API version that the remediator uses."""
-    return nova.Client(
-        NOVA_VERSION, session=session(passwords, user=user, project=project), region_name=endpoints.REGION
-    )
+def nova_client(passwords: Passwords, *, user: str = ADMIN, project: str = "demo", version: str = NOVA_VERSION) -> Any:
+    """Return a novaclient Client, by default at the compute API version that the remediator uses."""
+    return nova.Client(version, session=session(passwords, user=user, project=project), region_name=endpoints.REGION)

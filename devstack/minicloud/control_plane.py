@@ -6,8 +6,8 @@ seen to do its work (see `readiness`), within a deadline.
 """
 
 from collections.abc import Callable, Iterable, Sequence
-from functools import partial
-from typing import Final
+from functools import cached_property, partial
+from typing import Any, Final
 
 from ceilo_gossip.contract.networks import Network
 from ceilo_gossip.control.client import ask
@@ -35,6 +35,8 @@ from minicloud.units import Unit, UnitState
 
 # With both cores busy, a service that usually answers after 20 s may need this long.
 TIMEOUT: Final = 180.0
+
+FACT_INTERVAL: Final = 0.5  # Seconds between two looks at a fact that costs the services work.
 
 # Queues whose consumer is the last link of the chain from an event to the webhook, and from a sample to Gnocchi.
 QUEUES: Final = ("ceilo_gossip.health.info", "notifications.sample", "alarm.all.sample", "alarming.sample")
@@ -120,7 +122,7 @@ class ControlPlane:
             ("the telemetry chain", lambda: not readiness.unconsumed(self._passwords, QUEUES)),
             ("every compute service", self._nova_is_whole),
         ]
-        tasks = [partial(self._await, what, fact) for what, fact in facts]
+        tasks = [partial(self._await, what, fact, FACT_INTERVAL) for what, fact in facts]
         try:
             self._together([*tasks, self._furnish])
         except NotReadyError as error:
@@ -205,12 +207,21 @@ class ControlPlane:
     def _together(self, tasks: Sequence[Callable[[], object]]) -> None:
         together(self._places.layout.host(endpoints.CONTROL_HOST).namespace, tasks)
 
-    def _await(self, what: str, fact: Callable[[], object]) -> None:
-        wait_for(what, fact, timeout=TIMEOUT)
+    def _await(self, what: str, fact: Callable[[], object], interval: float = readiness.POLL_INTERVAL) -> None:
+        wait_for(what, fact, timeout=TIMEOUT, interval=interval)
         self._say(f"{what} is ready")
 
+    @cached_property
+    def _session(self) -> Any:
+        return client.session(self._passwords, project=ADMIN)
+
+    @cached_property
+    def _nova(self) -> Any:
+        # From 2.88 on a list of hypervisors asks each of them for its uptime, over the bus.
+        return client.nova_client(self._passwords, project=ADMIN, version="2.87")
+
     def _nova_is_whole(self) -> bool:
-        nova = client.nova_client(self._passwords, project=ADMIN)
+        nova = self._nova
         up = {(service.binary, service.host) for service in nova.services.list() if service.state == "up"}
         computes = {host.name for host in self._places.compute_hosts}
         wanted = {("nova-compute", name) for name in computes}
@@ -221,8 +232,7 @@ class ControlPlane:
 
     def _with_room(self) -> set[str]:
         """Return the hosts that Placement would give an instance to."""
-        session = client.session(self._passwords, project=ADMIN)
-        found = session.get(
+        found = self._session.get(
             "/resource_providers?resources=VCPU:1,MEMORY_MB:64,DISK_GB:1",
             endpoint_filter={"service_type": "placement"},
             headers={"OpenStack-API-Version": "placement 1.4"},  # The first that knows `resources`.

@@ -42,9 +42,10 @@ class NotReadyError(Exception):
         self.last = last
 
 
-def wait_for(what: str, fact: Callable[[], object], *, timeout: float) -> Any:
+def wait_for(what: str, fact: Callable[[], object], *, timeout: float, interval: float = POLL_INTERVAL) -> Any:
     """Look at `fact` until it is true; return what it returned. Raises NotReadyError after `timeout` seconds.
 
+    `interval` is the pause between two looks, in seconds.
     What the libraries raise while a service is coming up counts as "not yet".
     """
     deadline = time.monotonic() + timeout
@@ -59,7 +60,7 @@ def wait_for(what: str, fact: Callable[[], object], *, timeout: float) -> Any:
             last = error
         if time.monotonic() >= deadline:
             raise NotReadyError(what, timeout, last)
-        time.sleep(POLL_INTERVAL)
+        time.sleep(interval)
 
 
 def database_answers(passwords: Passwords) -> bool:
