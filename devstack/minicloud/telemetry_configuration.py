@@ -85,6 +85,8 @@ def _aodh(places: Places, passwords: Passwords) -> ini.Sections:
                 # The default keeps a new alarm blind, and a deleted one firing, for a minute.
                 "event_alarm_cache_ttl": 0,
                 "rest_notifier_ca_bundle_certificate_path": str(places.webhook_certificate),
+                # At INFO the notifier logs each URL that it calls, and with it the webhook's password.
+                "default_log_levels": "amqp=WARN,keystonemiddleware=WARN,aodh.notifier.rest=WARN",
             },
             "database": {"connection": passwords.database_url("aodh"), "max_pool_size": 4},
             "api": {"auth_mode": "keystone", "paste_config": str(places.etc / "aodh" / "api-paste.ini")},

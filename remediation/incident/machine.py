@@ -46,7 +46,6 @@ TRANSITIONS: Final[Mapping[State, Mapping[type[o.Outcome], State]]] = {
     },
     _S.FENCING: {
         **_END,
-        o.SchedulingDisabled: _S.FENCING,
         o.FenceProven: _S.FENCED,
         o.Doubted: _S.CONFIRMING,
         o.GaveUp: _S.ESCALATED,
@@ -61,6 +60,7 @@ TRANSITIONS: Final[Mapping[State, Mapping[type[o.Outcome], State]]] = {
     },
     _S.FORCED_DOWN: {
         **_END,
+        o.SchedulingDisabled: _S.FORCED_DOWN,
         o.EvacuationPlanned: _S.EVACUATING,
         o.Doubted: _S.CONFIRMING,
         o.GaveUp: _S.ESCALATED,

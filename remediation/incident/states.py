@@ -12,9 +12,9 @@ class State(enum.StrEnum):
     DISABLING    the matrix wants scheduling disabled
     DRAINING     instances are live-migrated away
     WATCHING     the weaker action is done; the agents are asked until the host is well or worse
-    FENCING      scheduling is disabled, then the host is switched off
+    FENCING      the host is being switched off
     FENCED       there is evidence that the host is off
-    FORCED_DOWN  Nova was told that the host's compute service is down
+    FORCED_DOWN  Nova was told that the host's compute service is down; scheduling is disabled next
     EVACUATING   evacuations are requested
     VERIFYING    all are accepted; each instance is looked for elsewhere, in the state it had
     RECOVERED    every instance runs elsewhere, or the host is well again; a fenced host has not returned yet

@@ -279,7 +279,9 @@ def _fence(facts: Facts, matrix: Matrix, limits: Limits, now: float) -> Step:
         return AskAgents()
     if not matrix.row_for(facts.look.tally.states).action.is_fencing:
         return Move(o.Doubted(f"the agents no longer say what calls for fencing: {facts.look.tally.text}"))
-    return Fence() if facts.is_disabled else DisableScheduling()
+    # Nova's API asks the host before it disables a service that it still believes in, and a dead host never answers:
+    # scheduling is disabled once the host is forced down, and what was placed there meanwhile is evacuated with the rest.
+    return Fence()
 
 
 def _evacuate(facts: Facts, limits: Limits, now: float) -> Step:
@@ -295,7 +297,7 @@ def _evacuate(facts: Facts, limits: Limits, now: float) -> Step:
     if incident.state is State.FENCED:
         return ForceDown(incident.evidence)
     if incident.state is State.FORCED_DOWN:
-        return Plan(incident.evidence)
+        return Plan(incident.evidence) if facts.is_disabled else DisableScheduling()
     return _after(facts.acted_at, limits.pass_interval, now) or Evacuate(incident.evidence)
 
 

@@ -1,5 +1,6 @@
 """The three stories of the demo on the whole pocket cloud, and the proof that the disk checker can say no."""
 
+import json
 from collections.abc import Callable, Iterator
 
 import pytest
@@ -41,6 +42,18 @@ def test_story_comes_true(
     assert outcome.findings
     assert not failures(outcome)
     assert stories.check_disks(scene).holds, stories.check_disks(scene).seen
+
+
+def test_no_secret_is_written_to_a_log(scene: Scene) -> None:
+    """After the stories every part of the chain has used its secrets."""
+    layout, places = scene.cloud.layout, scene.cloud.places
+    secrets = [places.remediation / name for name in ("webhook.password", "bmc.password", "keystone.password")]
+    words = [path.read_bytes().strip() for path in secrets] + [scene.cloud.passwords.rabbit.encode()]
+    words += [key.encode() for key in json.loads(places.keyring.read_text())]
+    logs = [path for path in layout.directories.log.rglob("*") if path.is_file()]
+    assert logs
+    told = {path.name for path in logs for word in words if word in path.read_bytes()}
+    assert not told
 
 
 def test_killed_engine_goes_on_where_it_was(scene: Scene) -> None:
