@@ -279,8 +279,8 @@ def _fence(facts: Facts, matrix: Matrix, limits: Limits, now: float) -> Step:
         return AskAgents()
     if not matrix.row_for(facts.look.tally.states).action.is_fencing:
         return Move(o.Doubted(f"the agents no longer say what calls for fencing: {facts.look.tally.text}"))
-    # Nova's API asks the host before it disables a service that it still believes in, and a dead host never answers:
-    # scheduling is disabled once the host is forced down, and what was placed there meanwhile is evacuated with the rest.
+    # Nova's API asks the host before it disables a service that it still believes in, and a dead host never answers.
+    # So scheduling is disabled once the host is forced down; what was placed there meanwhile is evacuated too.
     return Fence()
 
 
