@@ -83,6 +83,24 @@ class Cloud:
             self._remove()
             self.say("everything is down")
 
+    def keep_logs(self) -> None:
+        """Copy every log, and the chassis' journals, to where `down` leaves them: for a run that went wrong.
+
+        Only the last such copy is kept, readable by root alone.
+        """
+        kept, run = self.layout.directories.kept_logs, self.layout.directories.run
+        if not run.exists():
+            return
+        shutil.rmtree(kept, ignore_errors=True)
+        kept.mkdir(mode=0o700, parents=True)
+        shutil.copytree(self.layout.directories.log, kept / "log", dirs_exist_ok=True)
+        for host in self.layout.hosts:
+            if host.events.exists():
+                shutil.copy(host.events, kept / f"{host.name}-chassis.jsonl")
+        for database in self.places.state.glob("remediation.sqlite*"):
+            shutil.copy(database, kept)
+        self.say(f"the logs are kept in {kept}")
+
     def restart_engine_without_fencing(self) -> None:
         """Let remediation-engine believe that fencing succeeds, for the lab's proof that fencing is needed.
 

@@ -117,6 +117,7 @@ def run(cloud: Cloud, *, keep: bool = False, without_fencing: bool = False, cons
     console.print(Panel(_INTRODUCTION, title="ceilo-gossip", box=box.ROUNDED))
     began = time.monotonic()
     cloud.down()
+    came_true = False
     try:
         cloud.up()
         cloud.enter()
@@ -128,10 +129,12 @@ def run(cloud: Cloud, *, keep: bool = False, without_fencing: bool = False, cons
         console.print(grid(Observer(scene, since=time.time()).look()))
         outcomes = _play_unfenced(theatre, scene) if without_fencing else _play_all(theatre)
         disks = stories.check_disks(scene)
+        came_true = all(outcome.came_true for outcome in outcomes) and disks.holds
     finally:
+        if not came_true:
+            cloud.keep_logs()
         if not keep:
             cloud.down()
-    came_true = all(outcome.came_true for outcome in outcomes) and disks.holds
     console.rule("What came true")
     console.print(stage_table(outcomes))
     console.print(findings_table([disks]))

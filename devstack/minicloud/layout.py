@@ -97,6 +97,11 @@ class Directories:
         return self.run / "log"
 
     @property
+    def kept_logs(self) -> Path:
+        """The logs of the last run that went wrong."""
+        return self.home / "kept-logs"
+
+    @property
     def etc(self) -> Path:
         return self.run / "etc"
 

@@ -18,11 +18,13 @@ DOUBLE_WRITER_TIMEOUT = 30.0
 
 
 @pytest.fixture(scope="module")
-def scene() -> Iterator[Scene]:
+def scene(request: pytest.FixtureRequest) -> Iterator[Scene]:
     """The whole cloud with instances on four hosts, for all tests of this module."""
     with cloud_lab.running() as found:
         found.create_instances(INSTANCES)
         yield found
+        if request.session.testsfailed:
+            found.cloud.keep_logs()
 
 
 def failures(outcome: stories.Outcome) -> list[str]:

@@ -17,12 +17,16 @@ def running(*, keep: bool = False) -> Iterator[Scene]:
     """
     outside = os.open("/proc/thread-self/ns/net", os.O_RDONLY | os.O_CLOEXEC)
     cloud = Cloud.current()
+    is_whole = False
     cloud.down()
     try:
         cloud.up()
         cloud.enter()
         yield Scene(cloud)
+        is_whole = True
     finally:
+        if not is_whole:
+            cloud.keep_logs()
         kernel.return_to_network_namespace(outside)
         os.close(outside)
         if not keep:
