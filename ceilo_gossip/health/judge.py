@@ -156,10 +156,10 @@ class Judge:
         return any(judged.unsettled_at is not None for judged in self._hosts.values())
 
     def is_suspect(self, host: str, network: Network) -> bool:
-        """Whether the pool doubts the host at this moment; for display."""
+        """Whether the pool doubts the host, or gave it up and we have not concluded so yet; for display."""
         judged = self._hosts.get(host)
         sighting = None if judged is None else judged.evidence.sighting(network)
-        return sighting is not None and sighting.presence is Presence.SUSPECT
+        return sighting is not None and sighting.presence in (Presence.SUSPECT, Presence.DEAD)
 
     def candidates(self) -> frozenset[str]:
         """Return the members that may speak: this host too, unless it lost its own quorum somewhere.

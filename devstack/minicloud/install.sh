@@ -104,7 +104,8 @@ pip_install() {
 }
 
 count_installed() {
-    find "$venv"/lib/python3*/site-packages -maxdepth 1 -name '*.dist-info' 2>/dev/null | wc -l
+    # pip itself comes with the environment and is none of ours.
+    find "$venv"/lib/python3*/site-packages -maxdepth 1 -name '*.dist-info' ! -name 'pip-*' 2>/dev/null | wc -l
 }
 
 build_venv() {
