@@ -132,7 +132,8 @@ build_venv() {
     pids+=($!)
     pip_install -r "$scratch/second" &
     pids+=($!)
-    { wait_for_system && pip_install --no-build-isolation -r "$scratch/sources"; } &
+    # A wheel that pip kept from an earlier build may be for another Python of the same version: uWSGI embeds it.
+    { wait_for_system && pip_install --no-cache-dir --no-build-isolation -r "$scratch/sources"; } &
     pids+=($!)
     while [ -n "$(jobs -pr)" ]; do
         sleep 3

@@ -1,4 +1,4 @@
-"""The system calls that Python 3.11 has no function for: mount, umount2, setns and prctl.
+"""The system calls that Python 3.11 has no function for: mount, umount2, setns, unshare and prctl.
 
 Each raises OSError as the functions of `os` do.
 """
@@ -50,6 +50,11 @@ def enter_network_namespace(name: str) -> None:
         _check(_libc().setns(descriptor, CLONE_NEWNET), f"setns {name}")
     finally:
         os.close(descriptor)
+
+
+def new_network_namespace() -> None:
+    """Move the calling thread into a network namespace without a name, which ends with the last that uses it."""
+    _check(_libc().unshare(CLONE_NEWNET), "unshare a network namespace")
 
 
 def return_to_network_namespace(descriptor: int) -> None:
