@@ -1,0 +1,304 @@
+"""Pools in which Debian's Serf agents and our members live together, on a loopback network that nothing else sees.
+
+Agents are real processes; ours are endpoints in the test's own event loop. All of them are looked at in the same way:
+`sees()` tells what a member believes of each other, in Serf's words. Needs root, for a network namespace of its own,
+so that ports are always free. Whatever happens, no process and no namespace outlives the test.
+"""
+
+import asyncio
+import contextlib
+import json
+import os
+import random
+import signal
+import subprocess
+import time
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+from ceilo_gossip.serf.events import Event, LeaveFinished
+from ceilo_gossip.serf.serf import Serf
+from ceilo_gossip.serf.settings import SerfSettings
+from ceilo_gossip.swim.settings import SwimSettings
+from ceilo_gossip.swim.states import MemberState
+from ceilo_gossip.transport.endpoint import Endpoint
+from ceilo_gossip.wire.address import Address
+from ceilo_gossip.wire.keyring import Keyring
+from minicloud import kernel
+
+GOSSIP_PORT = 7946
+RPC_PORT = 7373
+# Seconds until something that takes a moment counts as never: the machine may be loaded.
+LIMIT = 15.0
+# Each look at an agent is a process that takes 20 ms of a core.
+POLL_INTERVAL = 0.2
+PROFILES: Mapping[str, Callable[[], SwimSettings]] = {"lan": SwimSettings.lan, "local": SwimSettings.local}
+_WORDS = {
+    MemberState.ALIVE: "alive",
+    MemberState.SUSPECT: "suspect",  # An agent shows such a one as alive.
+    MemberState.DEAD: "failed",
+    MemberState.LEFT: "left",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """What one member believes of another. state: in Serf's words; address: "host:port"."""
+
+    state: str
+    address: str
+    tags: Mapping[str, str]
+
+
+class Viewer(Protocol):
+    """A member of either kind."""
+
+    name: str
+    host: str
+
+    async def sees(self) -> Mapping[str, Seen]:
+        """What it believes of everybody, itself included."""
+        ...
+
+
+@contextlib.contextmanager
+def loopback_of_its_own() -> Iterator[None]:
+    """Work in a new network namespace with nothing but `lo`; sockets and processes started meanwhile live there."""
+    outside = os.open("/proc/thread-self/ns/net", os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        kernel.new_network_namespace()
+        try:
+            subprocess.run(["ip", "link", "set", "lo", "up"], check=True, timeout=LIMIT)
+            yield
+        finally:
+            kernel.return_to_network_namespace(outside)
+    finally:
+        os.close(outside)
+
+
+class RealAgent:
+    """One process of Debian's `serf agent`."""
+
+    def __init__(self, name: str, host: str, directory: Path, *, keyring: Keyring | None, profile: str) -> None:
+        self.name = name
+        self.host = host
+        self._log = directory / f"{name}.log"
+        self._options = [
+            f"-node={name}",
+            f"-bind={host}:{GOSSIP_PORT}",
+            f"-rpc-addr={host}:{RPC_PORT}",
+            f"-profile={profile}",
+            "-log-level=debug",
+        ]
+        if keyring is not None:
+            file = directory / f"{name}.keyring"
+            file.touch(mode=0o600)
+            file.write_text(keyring.to_json(), encoding="utf-8")
+            self._options.append(f"-keyring-file={file}")
+        self._process: subprocess.Popen[bytes] | None = None
+
+    async def start(self, *, tags: Mapping[str, str] | None = None, join: str | None = None) -> None:
+        """Run it until it can be asked; AssertionError, with its log, when it ends instead."""
+        self.launch(tags=tags, join=join)
+        async with asyncio.timeout(LIMIT):
+            while (await self._run("members")).returncode != 0:
+                assert self.exit_status is None, f"{self.name} ended:\n{self.log}"
+                await asyncio.sleep(POLL_INTERVAL)
+
+    def launch(self, *, tags: Mapping[str, str] | None = None, join: str | None = None) -> None:
+        """Run it, without waiting for anything; it ends at the latest with us."""
+        assert self.exit_status is not None or self._process is None, f"{self.name} runs already"
+        command = ["serf", "agent", *self._options, *(f"-tag={key}={value}" for key, value in (tags or {}).items())]
+        if join is not None:
+            command.append(f"-join={join}")
+        with self._log.open("ab") as log:
+            self._process = subprocess.Popen(
+                command,
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                preexec_fn=lambda: kernel.die_with_parent(signal.SIGKILL),
+            )
+
+    @property
+    def exit_status(self) -> int | None:
+        """What it ended with; None while it runs, and before it was started."""
+        return None if self._process is None else self._process.poll()
+
+    @property
+    def log(self) -> str:
+        """All it has written, over all its starts."""
+        return self._log.read_text(encoding="utf-8", errors="replace")
+
+    @property
+    def complaints(self) -> list[str]:
+        """The lines of its log that are a warning or an error."""
+        return [line.strip() for line in self.log.splitlines() if "[WARN]" in line or "[ERR]" in line]
+
+    async def ask(self, *words: str) -> str:
+        """Run one `serf` command against it and return what it prints; AssertionError when it fails."""
+        done = await self._run(*words)
+        assert done.returncode == 0, f"serf {' '.join(words)} of {self.name}:\n{done.stdout}\n{self.log}"
+        return done.stdout
+
+    async def sees(self) -> Mapping[str, Seen]:
+        """`serf members -format=json`, whole."""
+        members = json.loads(await self.ask("members", "-format=json"))["members"]
+        return {one["name"]: Seen(one["status"], one["addr"], one["tags"]) for one in members}
+
+    def send(self, number: signal.Signals) -> None:
+        """Send the process a signal."""
+        assert self._process is not None and self.exit_status is None, f"{self.name} does not run"
+        self._process.send_signal(number)
+
+    def kill(self) -> None:
+        """End it without a word; it is gone when this returns. No error when it is gone already."""
+        if self._process is not None:
+            self._process.kill()
+            self._process.wait()
+
+    async def _run(self, *words: str) -> subprocess.CompletedProcess[str]:
+        command = ["serf", words[0], f"-rpc-addr={self.host}:{RPC_PORT}", *words[1:]]
+        process = await asyncio.create_subprocess_exec(
+            *command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT
+        )
+        try:
+            async with asyncio.timeout(LIMIT):
+                output, _ = await process.communicate()
+        except BaseException:
+            process.kill()
+            await process.wait()
+            raise
+        assert process.returncode is not None
+        return subprocess.CompletedProcess(command, process.returncode, output.decode(), "")
+
+
+class OurMember:
+    """One of ours, on real sockets."""
+
+    def __init__(self, name: str, host: str, *, keyring: Keyring | None, profile: str) -> None:
+        self.name = name
+        self.host = host
+        self.events: list[Event] = []
+        self._keyring = keyring
+        self._swim = PROFILES[profile]()
+        self._endpoint: Endpoint | None = None
+
+    @property
+    def serf(self) -> Serf:
+        """The member that runs now."""
+        assert self._endpoint is not None, f"{self.name} does not run"
+        return self._endpoint.serf
+
+    async def start(self, *, tags: Mapping[str, str] | None = None, join: Sequence[str] = ()) -> None:
+        """Begin anew, knowing nothing of an earlier life, and look for the pool at these hosts."""
+        assert self._endpoint is None, f"{self.name} runs already"
+        address = Address(self.host, GOSSIP_PORT)
+        settings = SerfSettings(self.name, address, tags=tags or {}, keyring=self._keyring, swim=self._swim)
+        self.events.clear()
+        serf = Serf(settings, rng=random.Random(), now=time.monotonic())
+        endpoint = Endpoint(serf, bind=address, clock=time.monotonic, on_event=self.events.append)
+        await endpoint.start()
+        self._endpoint = endpoint
+        serf.join([Address(host, GOSSIP_PORT) for host in join], time.monotonic())
+        endpoint.poke()
+
+    def set_tags(self, tags: Mapping[str, str]) -> None:
+        """Announce other tags."""
+        self.serf.set_tags(tags, time.monotonic())
+        self._poke()
+
+    async def leave(self) -> None:
+        """Leave in good order, to the end."""
+        self.serf.leave(time.monotonic())
+        self._poke()
+        async with asyncio.timeout(LIMIT):
+            while not any(isinstance(event, LeaveFinished) for event in self.events):
+                await asyncio.sleep(POLL_INTERVAL)
+        await self.kill()
+
+    async def kill(self) -> None:
+        """End it without a word. No error when it does not run."""
+        if self._endpoint is not None:
+            endpoint, self._endpoint = self._endpoint, None
+            await endpoint.close()
+
+    async def sees(self) -> Mapping[str, Seen]:
+        """Its members, in Serf's words."""
+        members = self.serf.members().values()
+        return {one.name: Seen(_WORDS[one.state], str(one.address), dict(one.tags)) for one in members}
+
+    def _poke(self) -> None:
+        assert self._endpoint is not None
+        self._endpoint.poke()
+
+
+class MixedPool:
+    """Two agents and two of ours that share a keyring, or none; `join_all` starts them."""
+
+    def __init__(self, directory: Path, *, key: bytes | None = None, profile: str = "lan") -> None:
+        """key: None for a pool without encryption. profile: "lan" or "local", the timing of both kinds."""
+        keyring = None if key is None else Keyring([key])
+        self.settings = PROFILES[profile]()
+        self.real = tuple(
+            RealAgent(f"real-{n}", f"127.0.0.{n}", directory, keyring=keyring, profile=profile) for n in (1, 2)
+        )
+        self.ours = tuple(OurMember(f"ours-{n}", f"127.0.0.{10 + n}", keyring=keyring, profile=profile) for n in (1, 2))
+
+    @property
+    def everybody(self) -> tuple[Viewer, ...]:
+        """The four, in the order in which they join."""
+        return (*self.real, *self.ours)
+
+    def others(self, *gone: Viewer) -> list[Viewer]:
+        """Everybody but these."""
+        return [one for one in self.everybody if one not in gone]
+
+    async def until_seen(
+        self, expected: Mapping[str, str], *, by: Iterable[Viewer], limit: float = LIMIT
+    ) -> dict[str, float]:
+        """Wait until each of `by` believes so of these members; return the instant at which each first did.
+
+        AssertionError, with what they believe instead, when the limit (seconds) is over.
+        """
+        missing = list(by)
+        views: dict[str, Mapping[str, Seen]] = {}
+        seen_at: dict[str, float] = {}
+        deadline = time.monotonic() + limit
+        while missing:
+            for viewer in list(missing):
+                views[viewer.name] = await viewer.sees()
+                if expected.items() <= {name: one.state for name, one in views[viewer.name].items()}.items():
+                    seen_at[viewer.name] = time.monotonic()
+                    missing.remove(viewer)
+            assert not missing or time.monotonic() < deadline, f"not in {limit} s: {expected}; instead {views}"
+            if missing:
+                await asyncio.sleep(POLL_INTERVAL)
+        return seen_at
+
+
+@contextlib.asynccontextmanager
+async def mixed_pool(directory: Path, *, key: bytes | None = None, profile: str = "lan") -> AsyncIterator[MixedPool]:
+    """Lend a pool of which nobody runs yet; at the end nobody does any more."""
+    pool = MixedPool(directory, key=key, profile=profile)
+    try:
+        yield pool
+    finally:
+        for member in pool.ours:
+            await member.kill()
+        for agent in pool.real:
+            agent.kill()
+
+
+async def join_all(pool: MixedPool) -> None:
+    """Bring the four together: one of ours joins through an agent, an agent through ours, and ours through ours."""
+    first_real, second_real = pool.real
+    first, second = pool.ours
+    await first_real.start(tags={"role": "real"})
+    await first.start(tags={"role": "ours", "host": "ctl-1"}, join=[first_real.host])
+    await pool.until_seen({first_real.name: "alive"}, by=[first])
+    await second_real.start(tags={"role": "real"}, join=first.host)
+    await second.start(tags={"role": "ours", "host": "cmp-1"}, join=[first.host])
+    await pool.until_seen({one.name: "alive" for one in pool.everybody}, by=pool.everybody)
