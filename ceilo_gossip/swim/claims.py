@@ -206,6 +206,11 @@ class Claims:
         own = self._table.own
         return encode(Alive(own.incarnation, own.name, own.raw_host, own.port, own.meta, own.version))
 
+    def last_word(self, record: Record) -> bytes:
+        """The statement that a member is gone, encoded: its own good-bye, or our giving it up."""
+        accuser = record.name if record.state is MemberState.LEFT else self._table.own_name
+        return encode(Dead(record.incarnation, record.name, accuser))
+
     def leave(self, now: float) -> None:
         """Say good-bye. From now on nothing said about us is answered."""
         own = self._table.own

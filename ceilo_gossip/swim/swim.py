@@ -135,6 +135,7 @@ class Swim:
                 self._prober.receive_indirect_ping(message, source, now)
             case Alive():
                 self._claims.alive(message, now)
+                self._remind(message, now)
             case Suspect():
                 self._claims.suspect(message, now)
             case Dead():
@@ -143,6 +144,20 @@ class Swim:
                 self._events.append(UserMessageReceived(message.payload, now))
             case _:
                 raise AssertionError(f"{type(message).__name__} does not travel in a datagram")
+
+    def _remind(self, claim: Alive, now: float) -> None:
+        """Tell a member what was last known of it, when it is said to live and still counts as gone here.
+
+        Then its incarnation was too low: it has begun anew, and joined through somebody who never knew it. Having
+        been told, it outdoes its earlier life. Beyond memberlist, where it stays gone until a push/pull meets it.
+        """
+        record = self.table.get(claim.member)
+        if record is None or not record.is_gone or record is self.table.own:
+            return
+        is_same_host = (claim.raw_host, claim.port) == (record.raw_host, record.port)
+        if is_same_host and now >= record.reminded_at + self._settings.gossip_interval:
+            record.reminded_at = now
+            self._outbox.send(self._claims.last_word(record), record.address, to=record)
 
     def handle_timer(self, now: float) -> None:
         """Do what is due. May be called early, and too often; when called late, nobody is blamed for it."""

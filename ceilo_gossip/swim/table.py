@@ -3,6 +3,7 @@
 It holds what is known and decides nothing: `claims` alone changes a record's state and incarnation.
 """
 
+import math
 import random
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
@@ -17,7 +18,10 @@ MAX_MEMBERS = 16384
 
 @dataclass(slots=True, eq=False)
 class Record:
-    """One member. Instants are monotonic seconds; raw_host, meta and version are kept as they came."""
+    """One member. Instants are monotonic seconds; raw_host, meta and version are kept as they came.
+
+    reminded_at: when it was last told that it counts as gone here.
+    """
 
     name: str
     raw_host: bytes
@@ -31,6 +35,7 @@ class Record:
     round_trip: float | None = None
     suspected_at: float | None = None
     suspicion: Suspicion | None = None
+    reminded_at: float = -math.inf
     address: Address = field(init=False)
 
     def __post_init__(self) -> None:

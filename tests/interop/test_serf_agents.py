@@ -268,6 +268,30 @@ def test_leave_of_either_kind_is_left_and_no_failure_and_both_can_come_back(key:
     run(story)
 
 
+@pytest.mark.parametrize("key", [32], ids=["aes256"], indirect=True)
+def test_both_that_left_come_back_one_through_the_other(key: bytes | None, tmp_path: Path) -> None:
+    """The second joins through one that never knew it, and takes a number that is too old for the two who stayed.
+
+    Agents alone leave it "left" until a push/pull happens to meet it, for half a minute or more.
+    """
+
+    async def story() -> None:
+        async with mixed_pool(tmp_path, key=key) as pool:
+            await join_all(pool)
+            ours, real = pool.ours[1], pool.real[1]
+            await asyncio.gather(ours.leave(), real.ask("leave"))
+            await until(lambda: real.exit_status is not None, "the agent that left has ended")
+            await pool.until_seen({ours.name: "left", real.name: "left"}, by=pool.others(ours, real))
+            await ours.start(tags={"life": "second"}, join=[pool.real[0].host])
+            await pool.until_seen({pool.real[0].name: "alive"}, by=[ours])
+            assert real.name not in await ours.sees()
+            await real.start(tags={"life": "third"}, join=ours.host)
+            await until_back_with(pool, ours, {"life": "second"})
+            await until_back_with(pool, real, {"life": "third"})
+
+    run(story)
+
+
 def test_agent_that_freezes_is_dead_and_refutes_when_it_thaws(tmp_path: Path) -> None:
     async def story() -> None:
         async with mixed_pool(tmp_path, profile="local") as pool:

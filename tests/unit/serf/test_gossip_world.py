@@ -227,6 +227,26 @@ def test_restarted_member_is_alive_again_with_its_new_tags(away: float, is_grace
     assert all_know_all(hosts)
 
 
+@pytest.mark.parametrize("is_graceful", [False, True])
+def test_member_that_joins_again_through_one_that_never_knew_it_is_soon_alive_everywhere(is_graceful: bool) -> None:
+    """As when two hosts reboot: nobody it asks tells it of its earlier life, and its number is too old for the rest."""
+    world, hosts = settled(seed=8)
+    if is_graceful:
+        for host in hosts[6:]:
+            world.act(host, lambda serf: serf.leave(world.now))
+        world.run(8)
+    for host in hosts[6:]:
+        world.kill(host)
+    world.run(20)
+    hosts[6] = world.start("h7", join=["h1"])
+    world.run(2)
+    assert hosts[6].sees("h8") is None
+    hosts[7] = world.start("h8", join=["h7"], tags={"boot": "2"})
+    world.run_until(
+        lambda: all_know_all(hosts) and all(host.members()["h8"].tags == {"boot": "2"} for host in hosts), within=3
+    )
+
+
 def test_other_tags_reach_everybody() -> None:
     world, hosts = settled()
     world.act(hosts[0], lambda serf: serf.set_tags({"role": "new"}, world.now))

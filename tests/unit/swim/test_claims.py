@@ -140,6 +140,51 @@ def test_being_accused_makes_us_distrust_ourselves() -> None:
     assert lone.swim.awareness == 1
 
 
+@pytest.mark.parametrize("accuser", ["p2", "me"])
+def test_member_that_is_back_with_too_low_an_incarnation_is_told_its_last_word(accuser: str) -> None:
+    lone = LoneSwim()
+    lone.meet("p2", "p3")
+    if accuser == "p2":
+        lone.hear(Dead(1, "p2", "p2"))
+    else:
+        lone.bury("p2", "p3")
+    lone.run(10)
+    told = (Dead(1, "p2", accuser), address_of("p2"))
+    lone.hear(alive("p2", 1), "p3")
+    assert told in lone.sent()
+    lone.hear(alive("p2", 1), "p3")
+    assert told not in lone.sent(), "once in a gossip interval is enough"
+    lone.now += 0.3
+    lone.hear(alive("p2", 1), "p3")
+    assert told in lone.sent()
+    lone.now += 0.3
+    lone.hear(alive("p2", 2), "p3")
+    assert lone.state("p2") is S.ALIVE
+    assert told not in lone.sent()
+
+
+def test_claim_that_a_dead_member_lives_elsewhere_is_not_answered() -> None:
+    lone = LoneSwim()
+    lone.meet("p2", "p3")
+    lone.bury("p2", "p3")
+    lone.run(10)
+    lone.hear(alive("p2", 1, address=address_of("p7")), "p3")
+    assert lone.state("p2") is S.DEAD and lone.sent() == []
+
+
+def test_old_claim_about_a_living_member_or_ourselves_is_not_answered() -> None:
+    lone = LoneSwim()
+    lone.answers.add("p2")
+    lone.hear(alive("p2", 2))
+    lone.run(10)
+    lone.swim.leave(lone.now)
+    lone.run(10)
+    assert lone.state("p2") is S.ALIVE
+    lone.hear(alive("p2", 1))
+    lone.hear(alive("me", 1))
+    assert lone.sent() == []
+
+
 def test_old_record_of_ourselves_from_before_a_restart_is_outdone() -> None:
     lone = LoneSwim()
     lone.meet("p2")
