@@ -8,8 +8,9 @@ Nothing here waits: settling and deciding whom to ask are the judge's. The rules
 * The pool gave it up: DOWN, once a majority of witnesses has answered questions asked since then and the host itself
   has left ours unanswered for the answer grace. A member that comes out of a partition gives up everybody it could not
   reach there, and its peers hear of it before they hear of its return.
-* The pool never had it: DOWN if the host says it is on this network, has been known for the grace time, others are
-  seen there, and a majority of witnesses has answered questions asked since; else UNKNOWN.
+* The pool does not have it: DOWN if it was seen there before, the host says it is on this network, has been known for
+  the grace time, others are seen there, and a majority of witnesses has answered questions asked since; else UNKNOWN. A
+  host that nobody ever saw there did not lose the network: a wrong configuration or a firewall is the likelier cause.
 """
 
 import dataclasses
@@ -47,6 +48,7 @@ class HostEvidence:
         self._sightings: dict[Network, Sighting] = {}
         self._answered: dict[Network, float] = {}
         self._seen_alive: set[Network] = set()
+        self._seen_ever: set[Network] = set()
 
     def sighting(self, network: Network) -> Sighting | None:
         """Return what the pool of `network` last said, None if it never had the host."""
@@ -57,6 +59,7 @@ class HostEvidence:
         self._sightings[sighting.network] = sighting
         if sighting.presence is Presence.ALIVE:
             self._seen_alive.add(sighting.network)
+            self._seen_ever.add(sighting.network)
         elif not sighting.is_present:
             self._seen_alive.discard(sighting.network)
         new = sighting.facts
@@ -64,6 +67,17 @@ class HostEvidence:
             role=new.role or self.facts.role,
             boot_id=new.boot_id or self.facts.boot_id,
             networks=new.networks or self.facts.networks,
+        )
+
+    def remember(self, networks: frozenset[Network]) -> None:
+        """It was seen on these networks before this agent began."""
+        self._seen_ever |= networks
+
+    @property
+    def seen_facts(self) -> HostFacts:
+        """What it says about itself, with only those networks on which it was ever seen."""
+        return HostFacts(
+            role=self.facts.role, boot_id=self.facts.boot_id, networks=self.facts.networks & frozenset(self._seen_ever)
         )
 
     def note_answer(self, network: Network, asked_at: float) -> None:
@@ -130,6 +144,8 @@ class HostEvidence:
     ) -> Look:
         if network not in self.facts.networks:
             return Look(NetworkState.UNKNOWN, "it does not say that it is on this network")
+        if network not in self._seen_ever:
+            return Look(NetworkState.UNKNOWN, "never seen there; look at its gossip configuration and firewall")
         present = [s.changed_at for s in self._sightings.values() if s.is_present]
         absent_since = min(present, default=self._known_at)
         due_at = max(absent_since, self._known_at) + grace
@@ -141,6 +157,6 @@ class HostEvidence:
             return Look(NetworkState.UNKNOWN, "the witnesses are being asked", is_open=True)
         return Look(
             NetworkState.DOWN,
-            f"never seen there for {now - absent_since:.1f} s, while {quorum.tell(due_at)}",
+            f"not seen there for {now - absent_since:.1f} s, while {quorum.tell(due_at)}",
             trouble_at=absent_since,
         )

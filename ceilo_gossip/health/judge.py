@@ -77,8 +77,9 @@ class Judge:
     def handle_roster(self, hosts: Mapping[str, HostFacts], now: float) -> None:
         """Take in the hosts known before this agent was started: one that is down by now is in no pool's list."""
         for host, facts in hosts.items():
-            if host != self._settings.own:
-                self._judged(host, facts, now)
+            judged = self._judged(host, facts, now) if host != self._settings.own else None
+            if judged is not None:
+                judged.evidence.remember(facts.networks)
         self.handle_timer(now)
 
     def handle_answer(self, network: Network, host: str, *, asked_at: float, now: float) -> None:
@@ -133,11 +134,11 @@ class Judge:
         return {host: judged.concluded for host, judged in self._hosts.items() if judged.concluded is not None}
 
     def facts(self) -> Mapping[str, HostFacts]:
-        """Return what each host that did not leave on purpose says about itself: the roster for the next start."""
+        """Return each host that did not leave on purpose, and the networks it was seen on: for the next start."""
         return {
-            host: judged.evidence.facts
+            host: judged.evidence.seen_facts
             for host, judged in self._hosts.items()
-            if not judged.evidence.is_planned_stop and judged.evidence.facts.networks
+            if not judged.evidence.is_planned_stop and judged.evidence.seen_facts.networks
         }
 
     def phase(self, network: Network) -> QuorumPhase:

@@ -5,14 +5,18 @@ Fencing them would turn an outage of a switch or of a storage into an outage of 
 
 from collections.abc import Sequence
 
+from ceilo_gossip.contract.networks import Network
 from remediation.guards.port import GuardContext, Trouble
 from remediation.incident.facts import Decision
+from remediation.incident.states import State
 
 
 class StormGuard:
     """Holds a host when, for one of its lost networks, too many hosts lost that network within the window around it.
 
-    Hosts that were fenced already count as long as their incident is open: they lost the network too.
+    Hosts that were fenced already count as long as their incident is open: they lost the network too. A host that is
+    held counts for as long as it is held, so that a storm is not forgotten while it lasts. One that waits for a person
+    (escalated) is a failure of its own and counts for nothing.
     """
 
     def __init__(self, context: GuardContext) -> None:
@@ -26,7 +30,7 @@ class StormGuard:
             others = sorted(
                 trouble.host
                 for trouble in troubles
-                if network in trouble.lost_since and abs(trouble.lost_since[network] - since) <= self._window
+                if network in trouble.lost_since and self._counts(trouble, network, since)
             )
             if len(others) >= self._most:
                 reason = (
@@ -35,3 +39,7 @@ class StormGuard:
                 )
                 return Decision.HOLD, reason
         return Decision.ALLOW, ""
+
+    def _counts(self, trouble: Trouble, network: Network, since: float) -> bool:
+        is_near = abs(trouble.lost_since[network] - since) <= self._window
+        return trouble.state is State.HELD or (is_near and trouble.state is not State.ESCALATED)

@@ -13,10 +13,10 @@ from remediation.incident.states import State
 CONTEXT = GuardContext(own_host="ctl-1", storm_hosts=3, storm_window=60.0)
 
 
-def trouble(host: str, **lost_since: float) -> Trouble:
+def trouble(host: str, state: State = State.CONFIRMING, **lost_since: float) -> Trouble:
     """Return a host that lost networks at these instants."""
     since = {Network(name): at for name, at in lost_since.items()}
-    return Trouble(host=host, state=State.CONFIRMING, lost_since=since)
+    return Trouble(host=host, state=state, lost_since=since)
 
 
 @pytest.mark.parametrize(
@@ -36,6 +36,16 @@ def test_storm_is_many_hosts_that_lose_one_network_within_the_window(
     troubles: list[Trouble], expected: Decision
 ) -> None:
     assert StormGuard(CONTEXT).judge("a", troubles)[0] is expected
+
+
+def test_storm_that_lasts_is_not_forgotten() -> None:
+    held = [trouble(host, State.HELD, storage=0.0) for host in "bc"]
+    assert StormGuard(CONTEXT).judge("a", [trouble("a", storage=600.0), *held])[0] is Decision.HOLD
+
+
+def test_hosts_that_wait_for_a_person_make_no_storm() -> None:
+    escalated = [trouble(host, State.ESCALATED, storage=0.0) for host in "bc"]
+    assert StormGuard(CONTEXT).judge("a", [trouble("a", storage=1.0), *escalated])[0] is Decision.ALLOW
 
 
 def test_storm_names_the_hosts_and_the_network() -> None:

@@ -51,14 +51,25 @@ def test_fault_2_good_bye_that_reached_only_one_pool_counts_for_all() -> None:
     assert world.states("cmp-1") == (UNKNOWN, UNKNOWN, UNKNOWN)
 
 
-def test_fault_3_host_missing_from_one_pools_list_is_down_there() -> None:
+def test_fault_3_host_that_was_on_a_network_and_is_missing_from_its_pool_is_down_there() -> None:
     world = World(absence_grace=60.0)
+    world.judge.handle_roster({"cmp-9": HostFacts(role="compute", networks=EVERYWHERE)}, world.now)
     world.see("cmp-9", {Network.MANAGEMENT, Network.TUNNEL}, Presence.ALIVE)
     assert world.states("cmp-9") == (UP, UNKNOWN, UP)
     world.pass_time(59.0, step=1.0)
     assert world.states("cmp-9") == (UP, UNKNOWN, UP)
     world.pass_time(3.0)
     assert world.states("cmp-9") == (UP, DOWN, UP)
+
+
+def test_fault_3_host_that_nobody_ever_saw_on_a_network_is_unknown_there_and_never_down() -> None:
+    """A wrong `join` or a closed port on a healthy host must not have it fenced."""
+    world = World()
+    world.see("cmp-9", {Network.MANAGEMENT, Network.TUNNEL}, Presence.ALIVE)
+    world.pass_time(600.0, step=5.0)
+    assert world.states("cmp-9") == (UP, UNKNOWN, UP)
+    assert "never seen there" in world.judge.conclusions()["cmp-9"].reason
+    assert world.judge.facts()["cmp-9"].networks == {Network.MANAGEMENT, Network.TUNNEL}
 
 
 def test_fault_3_host_that_does_not_say_it_is_on_a_network_is_unknown_there() -> None:
