@@ -52,7 +52,8 @@ export PYTHONDONTWRITEBYTECODE=1 HYPOTHESIS_STORAGE_DIRECTORY="$scratch/hypothes
 venv=${CEILO_GOSSIP_VENV:-}
 if [ -z "$venv" ]; then
     part=venv
-    [[ " ${wanted[*]} " == *" lab "* ]] && part=all
+    # Only these need programs that are no Python: real agents, servers, a whole cloud.
+    [[ " ${wanted[*]} " == *" lab "* || " ${wanted[*]} " == *" interop "* ]] && part=all
     [ -x devstack/minicloud/install.sh ] || die "devstack/minicloud/install.sh is missing or has no run bit"
     echo "== installing what is missing ($part)"
     devstack/minicloud/install.sh "$part" </dev/null >"$scratch/venv" || die "what the tests need is not installed"

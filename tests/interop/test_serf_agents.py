@@ -246,10 +246,9 @@ async def until_back_with(pool: MixedPool, back: RealAgent | OurMember, tags: di
             await asyncio.sleep(POLL_INTERVAL)
 
 
-@plain_and_encrypted
-def test_leave_of_either_kind_is_left_and_no_failure_and_both_can_come_back(key: bytes | None, tmp_path: Path) -> None:
+def test_leave_of_either_kind_is_left_and_no_failure_and_both_can_come_back(tmp_path: Path) -> None:
     async def story() -> None:
-        async with mixed_pool(tmp_path, key=key) as pool:
+        async with mixed_pool(tmp_path) as pool:
             await join_all(pool)
             ours, real = pool.ours[1], pool.real[1]
             await ours.leave()
@@ -282,6 +281,7 @@ def test_both_that_left_come_back_one_through_the_other(key: bytes | None, tmp_p
             await asyncio.gather(ours.leave(), real.ask("leave"))
             await until(lambda: real.exit_status is not None, "the agent that left has ended")
             await pool.until_seen({ours.name: "left", real.name: "left"}, by=pool.others(ours, real))
+            assert [event for event in pool.ours[0].events if isinstance(event, MemberFailed)] == []
             await ours.start(tags={"life": "second"}, join=[pool.real[0].host])
             await pool.until_seen({pool.real[0].name: "alive"}, by=[ours])
             assert real.name not in await ours.sees()
