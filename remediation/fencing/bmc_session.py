@@ -16,7 +16,7 @@ import signal
 import socket
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any, Final
 
 from pyghmi.ipmi import command
@@ -28,6 +28,8 @@ MAX_TEXT: Final = 300  # Of an error: what pyghmi says is one line.
 _NETFN_CHASSIS: Final = 0x00  # IPMI 2.0, table 5-1.
 _CHASSIS_CONTROL: Final = 0x02  # IPMI 2.0, section 28.3.
 _POWER_DOWN: Final = 0x00
+_COMPLETED: Final = 0x00  # IPMI 2.0, table 5-2, as the next.
+_NOT_IN_THIS_STATE: Final = 0xD5
 
 
 class Task(enum.StrEnum):
@@ -138,11 +140,12 @@ def _session(login: BmcLogin, task: Task, seconds: float, report_stage: Callable
         if task is Task.POWER_OFF:
             enter("power-off")
             # Sent although the host may say that it is off: a BMC that shows an old state is then harmless. `set_power`
-            # would send nothing. A host that is off answers 00h or d5h (not in this state), which is kept, not judged.
+            # would send nothing.
             response = bmc.raw_command(netfn=_NETFN_CHASSIS, command=_CHASSIS_CONTROL, data=[_POWER_DOWN])
-            answer["code"] = int(response.get("code", 0))
-            if "error" in response and was != "off":
-                return {"error": _error(stage, "IpmiException", login.redact(str(response["error"])))}
+            answer["code"] = int(response.get("code", _COMPLETED))
+            refusal = power_down_refusal(response, was)
+            if refusal:
+                return {"error": _error(stage, "IpmiException", login.redact(refusal))}
             enter("confirm")
             answer["state"] = bmc.get_power()["powerstate"]
             while answer["state"] != "off" and time.monotonic() + 2 * POLL_SECONDS < deadline:
@@ -154,6 +157,20 @@ def _session(login: BmcLogin, task: Task, seconds: float, report_stage: Callable
     with contextlib.suppress(Exception):
         bmc.ipmi_session.logout()
     return answer
+
+
+def power_down_refusal(response: Mapping[str, Any], was: str) -> str:
+    """Return why a power-down is not known to be carried out, or "" when it is, or was not needed.
+
+    A host that is off answers 00h, or d5h (not supported in the present state). Any other code, of a busy BMC or one
+    that lets us read only, leaves a BMC that shows an old "off" uncontradicted: that is no evidence.
+    """
+    code = int(response.get("code", _COMPLETED))
+    if code == _NOT_IN_THIS_STATE and was == "off":
+        return ""
+    if code == _COMPLETED and "error" not in response:
+        return ""
+    return f"{response.get('error', 'the power-down failed')} (completion code {code:02x}h)"
 
 
 def _bound_waits() -> None:

@@ -2,8 +2,9 @@
 
 Usage: simulated_bmc.py PORT JSON, with the fields: power ("on"), lies (how many readings say "off" after a power-off
 was asked for, while the host stays on), stubborn (how many power-offs have no effect), slow_off (seconds that a
-power-off takes), freeze ("login" or "status": the process stops itself at that point). Tells in a line each thing that
-happens: "ready", "login", "power-off", "read on", "read off".
+power-off takes), freeze ("login" or "status": the process stops itself at that point), refuses (the completion code of
+a power-off, which then has no effect). Tells in a line each thing that happens: "ready", "login", "power-off",
+"read on", "read off".
 """
 
 import json
@@ -25,9 +26,9 @@ def tell(line: str) -> None:
 
 
 class SimulatedBmc(Bmc):
-    def configure(self, power="on", lies=0, stubborn=0, slow_off=0.0, freeze=""):
+    def configure(self, power="on", lies=0, stubborn=0, slow_off=0.0, freeze="", refuses=0):
         self.power, self.lies, self.stubborn, self.slow_off = power, lies, stubborn, slow_off
-        self.freeze = freeze
+        self.freeze, self.refuses = freeze, refuses
         self.off_at = None
         self.lying = 0
 
@@ -45,12 +46,15 @@ class SimulatedBmc(Bmc):
 
     def power_off(self):
         tell("power-off")
+        if self.refuses:
+            return self.refuses
         if self.lies:
             self.lying, self.lies = self.lies, 0
         elif self.stubborn:
             self.stubborn -= 1
         else:
             self.off_at = time.monotonic() + self.slow_off
+        return 0
 
     def get_system_guid(self):
         return uuid.UUID(int=1)

@@ -88,6 +88,24 @@ def test_bmc_that_never_switches_off_gives_no_evidence(start_bmc):
     assert (caught.value.stage, caught.value.is_final) == (Stage.CONFIRM, False)
 
 
+@pytest.mark.parametrize(
+    ("code", "is_final"), [(0xC0, False), (0xD4, True), (0xFF, False)], ids=["busy", "privilege", "unspecified"]
+)
+def test_bmc_that_shows_off_but_refuses_the_power_down_gives_no_evidence(start_bmc, code, is_final):
+    bmc = start_bmc(power="off", refuses=code)
+
+    with pytest.raises(FenceError) as caught:
+        DRIVER.fence(bmc.target(), 8.0)
+
+    assert (caught.value.stage, caught.value.is_final) == (Stage.POWER_OFF, is_final)
+
+
+def test_host_that_is_off_may_have_no_power_down_in_that_state(start_bmc):
+    bmc = start_bmc(power="off", refuses=0xD5)
+
+    assert DRIVER.fence(bmc.target(), 8.0).details["power_down_code"] == "d5h"
+
+
 def test_slow_power_off_is_waited_for(start_bmc):
     bmc = start_bmc(power="on", slow_off=1.0)
 

@@ -3,7 +3,7 @@
 import pytest
 
 from remediation.fencing.bmc_operation import MAX_ROUNDS, prove_off
-from remediation.fencing.bmc_session import BmcLogin, SessionError, Task
+from remediation.fencing.bmc_session import BmcLogin, SessionError, Task, power_down_refusal
 
 
 class Script:
@@ -90,6 +90,32 @@ def test_no_answer_to_the_second_reading_proves_nothing(failure):
 
     with pytest.raises(SessionError):
         script.prove()
+
+
+@pytest.mark.parametrize("was", ["on", "off"])
+@pytest.mark.parametrize("code", [0x80, 0xC0, 0xC1, 0xD4, 0xD6, 0xFF, 0xFFFF])
+def test_refused_power_down_is_no_evidence_whatever_the_bmc_shows(code, was):
+    assert f"{code:02x}h" in power_down_refusal({"code": code}, was)
+    assert "Node Busy" in power_down_refusal({"code": code, "error": "Node Busy"}, was)
+
+
+def test_power_down_of_a_host_that_is_off_may_be_out_of_place():
+    assert power_down_refusal({"code": 0xD5, "error": "Command not supported in present state"}, "off") == ""
+    assert power_down_refusal({"code": 0xD5, "error": "Command not supported in present state"}, "on") != ""
+
+
+def test_error_without_a_code_is_a_refusal():
+    assert power_down_refusal({"error": "timeout"}, "off") != ""
+    assert power_down_refusal({"code": 0}, "off") == ""
+
+
+def test_refused_power_down_ends_the_proof():
+    script = Script(SessionError("power-off", "IpmiException", "Node Busy"), "off", "off")
+
+    with pytest.raises(SessionError):
+        script.prove()
+
+    assert script.asked == [Task.POWER_OFF]
 
 
 def test_login_tells_no_secret():
