@@ -31,6 +31,9 @@ def main(argv: Sequence[str] | None = None) -> int:
         agent = Agent(
             settings, conf=conf, make_bus=lambda: NotificationBus(conf, publisher_id=f"ceilo-gossip.{settings.host}")
         )
+    except cfg.ConfigFileParseError as error:
+        print(f"ceilo-gossip-agent: {_malformed(error)}", file=sys.stderr)
+        return 2
     except (ConfError, cfg.Error) as error:
         print(f"ceilo-gossip-agent: {error}", file=sys.stderr)
         return 2
@@ -45,6 +48,13 @@ def main(argv: Sequence[str] | None = None) -> int:
     except Exception:
         LOG.exception("The agent ends after a fault of its own")
         return 1
+
+
+def _malformed(error: cfg.ConfigFileParseError) -> str:
+    """Return where the file is malformed. The error's own text quotes the line, and with it perhaps a password."""
+    line = getattr(error.__context__, "lineno", None)  # oslo.config raises it while it handles its parser's error.
+    place = "" if line is None else f" in line {line}"
+    return f"{error.config_file} is malformed{place}; write 'option = value' below a [group] there"
 
 
 async def _serve(agent: Agent, settings: AgentSettings) -> int:

@@ -32,6 +32,8 @@ def parse(arguments: Sequence[str], *, prog: str) -> cfg.ConfigOpts:
             default_config_files=default_files,
             default_config_dirs=[],
         )
+    except cfg.ConfigFileParseError as error:
+        raise ConfigError("DEFAULT", "config_file", _malformed(error)) from None
     except cfg.Error as error:
         raise ConfigError("DEFAULT", "config_file", _one_line(error)) from error
     for file in conf.config_file or ():
@@ -46,10 +48,21 @@ def _check_spelling(file: str) -> None:
     for group, options in opts.OWN_GROUPS.items():
         known = [option.dest for option in options]
         for name in sections.get(group, {}):
+            if not name.replace("-", "_").isidentifier():
+                # What stands before the first = or : may be a piece of a value, and that of a password.
+                problem = f"{file} has a line that is not 'option = value'; known options are {', '.join(known)}"
+                raise ConfigError(group, "config_file", problem)
             if name.replace("-", "_") not in known:
                 close = difflib.get_close_matches(name, known, n=1)
                 remedy = f"did you mean {close[0]}?" if close else f"known are {', '.join(known)}"
                 raise ConfigError(group, name, f"is no option (in {file}); {remedy}")
+
+
+def _malformed(error: cfg.ConfigFileParseError) -> str:
+    """Return where the file is malformed. The error's own text quotes the line, and with it perhaps a password."""
+    line = getattr(error.__context__, "lineno", None)  # oslo.config raises it while it handles its parser's error.
+    place = "" if line is None else f" in line {line}"
+    return f"{error.config_file} is malformed{place}; write 'option = value' below a [group] there"
 
 
 def _one_line(error: Exception) -> str:

@@ -178,6 +178,17 @@ def test_missing_file_is_told_by_the_command(tmp_path: pathlib.Path, capsys: pyt
     assert "absent.conf" in capsys.readouterr().err
 
 
+@pytest.mark.parametrize("line", ["transport_url s3cretPW", "[s3cretPW"])
+def test_malformed_line_is_named_and_not_quoted(
+    tmp_path: pathlib.Path, capsys: pytest.CaptureFixture[str], line: str
+) -> None:
+    (tmp_path / "agent.conf").write_text(f"[DEFAULT]\n{line}\n")
+    assert agent.main(["--config-file", str(tmp_path / "agent.conf")]) == 2
+    error = capsys.readouterr().err
+    assert "agent.conf is malformed in line 2; write" in error
+    assert error.count("\n") == 1 and "s3cretPW" not in error
+
+
 @pytest.mark.parametrize("text", ["192.0.2.1:7946", " 192.0.2.1:7946 "])
 def test_address_is_parsed(text: str) -> None:
     assert parse_address("g", "o", text) == Address("192.0.2.1", 7946)

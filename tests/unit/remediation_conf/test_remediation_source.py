@@ -2,6 +2,7 @@
 
 import logging
 import re
+import traceback
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -129,6 +130,29 @@ def test_file_that_is_missing_or_malformed_is_named(tmp_path: Path) -> None:
     broken.write_text("no section\n")
     with pytest.raises(ConfigError, match=r"broken\.conf"):
         source.parse(["--config-file", str(broken)], prog="test")
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "[database]\nconnection s3cretPW\n",
+        "[database]\n[s3cretPW\n",
+        "# A comment.\nconnection = mysql+pymysql://u:s3cretPW@192.0.2.1/db\n",
+    ],
+)
+def test_malformed_line_is_named_and_not_quoted(tmp_path: Path, text: str) -> None:
+    broken = tmp_path / "broken.conf"
+    broken.write_text(text)
+    with pytest.raises(ConfigError, match=r"broken\.conf is malformed in line 2; write") as caught:
+        source.parse(["--config-file", str(broken)], prog="test")
+    assert "s3cretPW" not in "".join(traceback.format_exception(caught.value))
+
+
+def test_line_that_is_cut_in_the_wrong_place_is_not_quoted(files: Files) -> None:
+    files.set("webhook", "password s3cretPW:x", "y")
+    with pytest.raises(ConfigError, match=r"\[webhook\] config_file: .*remediation\.conf has a line") as caught:
+        files.api()
+    assert "s3cretPW" not in str(caught.value)
 
 
 @pytest.mark.parametrize("mode", [0o604, 0o602, 0o644, 0o666])
