@@ -114,9 +114,12 @@ def advance(incident: Incident, outcome: o.Outcome, *, at: str) -> tuple[Inciden
 def _with_facts(incident: Incident, outcome: o.Outcome) -> Incident:
     """Return the incident with what `outcome` adds to it, its state and reason aside."""
     match outcome:
+        case o.Calmed():
+            # An action that was begun and dropped counts no longer: the same trouble, come back, calls for it anew.
+            # What it did to scheduling is read in Nova, not here, when it is taken back.
+            return dataclasses.replace(incident, action=str(Action.ALERT))
         case o.AlertChosen(row=row):
-            # What was done before (scheduling disabled) stays known, so that it can be taken back.
-            return dataclasses.replace(incident, row=row, action=incident.action or str(Action.ALERT))
+            return dataclasses.replace(incident, row=row, action=str(Action.ALERT))
         case o.DisableChosen(row=row):
             return dataclasses.replace(incident, row=row, action=str(Action.DISABLE))
         case o.DrainChosen(row=row):

@@ -14,6 +14,8 @@ from remediation.incident.evidence import Evidence
 from remediation.incident.facts import Decision, Facts, GuardAnswer, Limits, Look, Role
 from remediation.incident.incident import Incident, InstanceRecord, Phase, Wish
 from remediation.incident.states import State
+from remediation.matrix.action import Action
+from remediation.matrix.model import Row
 from tests.support.matrices import shipped_matrix
 
 AT = "2026-01-31T12:00:00+00:00"
@@ -191,6 +193,39 @@ def walk(seed: int) -> set[type[steps.Step]]:
         outside.take(steps.next_step(outside.facts, MATRIX, LIMITS, outside.now))
         outside.disturb()
     return outside.taken
+
+
+def incident_that_calmed(taken: Action) -> Incident:
+    """Return an incident of cmp-1 that is WATCHING, having begun `taken` and found the host well."""
+    begun = Incident(incident_id="i-1", host="cmp-1", state=State.CONFIRMING)
+    choice: o.Outcome = o.FenceChosen("all-lost", str(taken), "dead")
+    if taken is Action.DRAIN:
+        choice = o.DrainChosen("tunnel-lost", "no tunnel")
+    outcomes = [choice, o.Calmed("well")] if taken is Action.DRAIN else [choice, o.Doubted("well"), o.Calmed("well")]
+    for outcome in outcomes:
+        begun, _ = machine.advance(begun, outcome, at=AT)
+    assert begun.state is State.WATCHING
+    return begun
+
+
+@settings(max_examples=100, deadline=None)
+@given(
+    st.sampled_from([Action.DRAIN, Action.EVACUATE]),
+    st.sampled_from([row for row in MATRIX.rows if row.action.strength > Action.ALERT.strength]),
+)
+def test_calmed_host_that_is_in_trouble_again_is_never_waited_for(taken: Action, row: Row) -> None:
+    answers = tuple(Answer(name, row.states, dict.fromkeys(Network, True)) for name in ELECTORATE)
+    look = Look(tally(Confirmation(ELECTORATE, answers)), 1000.0, 1000.0)
+    facts = Facts(
+        incident=incident_that_calmed(taken),
+        look=look,
+        row_since={row.name: 1000.0 - row.settle},
+        role=Role(True, "Nova says so"),
+        guard=GuardAnswer(Decision.ALLOW, "nothing against it", 1000.0),
+    )
+    step = steps.next_step(facts, MATRIX, LIMITS, 1000.0)
+    assert isinstance(step, steps.Move), step
+    assert isinstance(step.outcome, o.DisableChosen | o.DrainChosen | o.FenceChosen)
 
 
 @settings(max_examples=50, deadline=None)

@@ -162,6 +162,19 @@ def test_bmc_that_does_not_answer_at_first_is_tried_again(loaded: World) -> None
     assert loaded.stages(incident_id).count(Stage.FAULT) == 2
 
 
+def test_host_that_calmed_while_its_bmc_was_silent_and_then_dies_is_recovered(loaded: World) -> None:
+    loaded.driver.faults["cmp-1"] = [no_answer("cmp-1")]
+    loaded.break_host("cmp-1")
+    incident_id = loaded.call("cmp-1")
+    loaded.run_until(State.FENCING, incident_id)
+    loaded.break_host("cmp-1", frozenset())
+    loaded.driver.faults["cmp-1"] += [no_answer("cmp-1")] * 3  # Until the look is old and a new one is due.
+    loaded.run_until(State.WATCHING, incident_id)
+    loaded.driver.faults["cmp-1"].clear()
+    loaded.break_host("cmp-1")
+    loaded.run_until(State.RECOVERED, incident_id, seconds=15.0)
+
+
 def test_silent_bmc_escalates_without_any_evacuation_and_recovers_once_it_answers(loaded: World) -> None:
     loaded.driver.faults["cmp-1"] = [no_answer("cmp-1")] * 8
     loaded.break_host("cmp-1")
