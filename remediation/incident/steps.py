@@ -12,8 +12,8 @@ from typing import Final
 from remediation.incident import outcomes as o
 from remediation.incident.confirm import Tally
 from remediation.incident.evidence import Evidence
-from remediation.incident.facts import Decision, Facts, Limits
-from remediation.incident.incident import Phase, Wish
+from remediation.incident.facts import Decision, Facts, GuardAnswer, Limits
+from remediation.incident.incident import Incident, Phase, Wish
 from remediation.incident.states import State
 from remediation.matrix.action import Action
 from remediation.matrix.model import Matrix, Row
@@ -214,7 +214,7 @@ def _choose_fence(facts: Facts, row: Row, tally: Tally, limits: Limits, now: flo
             return AskGuards()
         if facts.guard.decision is Decision.REFUSE:
             return Move(o.GaveUp(facts.guard.reason))
-        if facts.guard.decision is Decision.HOLD and not facts.incident.is_approved:
+        if not _is_allowed(facts.guard, facts.incident):
             return Move(o.Held(facts.guard.reason))
     if now - facts.look.counted_at > limits.look_lifetime:
         return AskAgents()
@@ -274,11 +274,26 @@ def _worse(facts: Facts, matrix: Matrix, limits: Limits, now: float) -> Step | N
     return _judge(facts, matrix, limits, now)
 
 
+def _is_allowed(guard: GuardAnswer, incident: Incident) -> bool:
+    """Whether the guards let the host be fenced; a person's approval passes a hold, never a refusal."""
+    return guard.decision is Decision.ALLOW or (guard.decision is Decision.HOLD and incident.is_approved)
+
+
 def _fence(facts: Facts, matrix: Matrix, limits: Limits, now: float) -> Step:
     if facts.look is None or now - facts.look.counted_at > limits.look_lifetime:
         return AskAgents()
-    if not matrix.row_for(facts.look.tally.states).action.is_fencing:
+    row = matrix.row_for(facts.look.tally.states)
+    if not row.action.is_fencing:
         return Move(o.Doubted(f"the agents no longer say what calls for fencing: {facts.look.tally.text}"))
+    if row.name != facts.incident.row:
+        # Each row has its own settle time, which CONFIRMING lets pass.
+        return Move(o.Doubted(f"the agents now say what calls for row {row.name}: {facts.look.tally.text}"))
+    if facts.incident.evidence is None:
+        # A storm may have begun since the choice. On the way straight from it, guards and look are those of the choice.
+        if facts.guard is None or facts.guard.at < facts.look.counted_at:
+            return AskGuards()
+        if not _is_allowed(facts.guard, facts.incident):
+            return Move(o.Doubted(f"a guard speaks up before the host is off: {facts.guard.reason}"))
     # Nova's API asks the host before it disables a service that it still believes in, and a dead host never answers.
     # So scheduling is disabled once the host is forced down; what was placed there meanwhile is evacuated too.
     return Fence()

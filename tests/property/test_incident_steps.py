@@ -95,7 +95,14 @@ class Outside:
                 self.change(is_disabled=True)
             case steps.Fence():
                 assert self.facts.look is not None
-                assert MATRIX.row_for(self.facts.look.tally.states).action.is_fencing
+                row = MATRIX.row_for(self.facts.look.tally.states)
+                assert row.action.is_fencing
+                assert row.name == self.facts.incident.row
+                if self.facts.incident.evidence is None:
+                    assert self.facts.guard is not None
+                    assert self.facts.guard.at >= self.facts.look.counted_at
+                    assert self.facts.guard.decision is not Decision.REFUSE
+                    assert self.facts.guard.decision is Decision.ALLOW or self.facts.incident.is_approved
                 assert self.now - self.facts.look.counted_at <= LIMITS.look_lifetime
                 if rng.random() < 0.5:
                     self.power_proven_off = True

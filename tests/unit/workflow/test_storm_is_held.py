@@ -2,6 +2,7 @@
 
 from ceilo_gossip.contract.networks import Network
 from remediation.fencing.driver import PowerState
+from remediation.fencing.fake import no_answer
 from remediation.incident.states import State
 from tests.support.world import World
 
@@ -40,6 +41,30 @@ def test_approved_host_of_a_storm_is_fenced_alone(world: World) -> None:
     world.run_until(State.RECOVERED, ids["cmp-2"])
     assert world.driver.power == {"cmp-2": PowerState.OFF}
     assert "approved by ada" in [entry.text for entry in world.store.timeline(ids["cmp-2"])]
+
+
+def test_host_that_could_not_be_fenced_at_once_is_held_when_a_storm_begins_meanwhile(world: World) -> None:
+    world.driver.faults["cmp-1"] = [no_answer("cmp-1")] * 4  # Until its look is old.
+    world.break_host("cmp-1")
+    incident_id = world.call("cmp-1")
+    world.run_until(State.FENCING, incident_id)
+    for host in world.hosts[1:]:
+        world.break_host(host, STORAGE)
+        world.call(host, STORAGE)
+    world.run(60.0, step=1.0)
+    assert world.state(incident_id) is State.HELD
+    assert "cmp-1" not in world.driver.power
+
+
+def test_other_row_than_the_one_chosen_settles_before_the_host_is_fenced(world: World) -> None:
+    world.driver.faults["cmp-1"] = [no_answer("cmp-1")] * 4  # Until its look is old.
+    world.break_host("cmp-1")
+    incident_id = world.call("cmp-1")
+    world.run_until(State.FENCING, incident_id)
+    world.break_host("cmp-1", STORAGE)
+    world.run(25.0)
+    assert "cmp-1" not in world.driver.power
+    assert world.run_until(State.RECOVERED, incident_id, seconds=15.0).row == "storage-lost"
 
 
 def test_two_hosts_that_die_together_are_both_recovered(world: World) -> None:
