@@ -16,6 +16,7 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Final
 
+import oslo_messaging
 from oslo_config import cfg
 from oslo_db import exception as db_exception
 from oslo_log import log
@@ -36,13 +37,14 @@ from remediation.matrix.errors import MatrixError
 from remediation.store.errors import StoreError
 from remediation.store.store import Store
 from remediation.webhook.current import CurrentMatrix
-from remediation.workflow.agents import RpcAgents, rpc_ask
+from remediation.workflow.agents import Ask, RpcAgents, rpc_ask
 from remediation.workflow.carrier import Carrier, CarrierSettings, Ports
 from remediation.workflow.engine import Engine, EngineName, Troubles
 from remediation.workflow.ports import Agents, wall_clock
 
 LOG = log.getLogger(__name__)
 PROG: Final = "remediation-engine"
+_TRANSPORT_REMEDY: Final = "set it to the message bus, e.g. rabbit://USER:PASSWORD@192.0.2.11:5672/, / as %2F, $ as %24"
 _SIGNALS: Final = (signal.SIGHUP, signal.SIGTERM, signal.SIGINT)
 
 
@@ -88,6 +90,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         current = CurrentMatrix(configuration.matrix.file)
         ladder = _ladder(configuration)
         compute = _compute(conf, configuration)
+        _check_transport_url(conf)
     except (ConfigError, MatrixError, FenceError) as error:
         print(f"{PROG}: {error}", file=sys.stderr)
         return 2
@@ -98,9 +101,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
         # Kept open until the process ends, however it ends.
         only_one = _lock(configuration)
         electorate = configuration.confirm.witnesses
-        ask_one = rpc_ask(conf, timeout=configuration.confirm.timeout)
+        ask_one = _rpc_ask(conf, configuration)
         agents = RpcAgents(electorate, ask_one=ask_one, executor=threads.agents, timeout=configuration.confirm.timeout)
         engine = _assemble(configuration, current, ladder, compute, agents, threads)
+    except ConfigError as error:
+        print(f"{PROG}: {error}", file=sys.stderr)
+        return 2
     except (StartError, guarding.GuardError) as error:
         print(f"{PROG}: cannot start: {error}", file=sys.stderr)
         return 1
@@ -121,6 +127,26 @@ def _compute(conf: cfg.ConfigOpts, configuration: EngineConfiguration) -> NovaCo
     # An effect on Nova is at most two requests, and must end within half a lease (see workflow.leases).
     timeout = configuration.engine.lease / 4
     return NovaCompute(keystone.load_session(conf, "nova"), timeout=timeout, **keystone.adapter_options(conf, "nova"))
+
+
+def _check_transport_url(conf: cfg.ConfigOpts) -> None:
+    """Raise ConfigError unless [DEFAULT] transport_url can be read. The cause is cut off: it may quote a password."""
+    try:
+        # ValueError comes from urllib, cfg.Error from a $ in the password, which oslo.config takes for a reference.
+        url = oslo_messaging.TransportURL.parse(conf)
+    except (oslo_messaging.InvalidTransportURL, ValueError, cfg.Error):
+        raise ConfigError("DEFAULT", "transport_url", f"is not a valid URL; {_TRANSPORT_REMEDY}") from None
+    if url.transport != "fake" and not url.hosts:
+        raise ConfigError("DEFAULT", "transport_url", f"names no host; {_TRANSPORT_REMEDY}")
+
+
+def _rpc_ask(conf: cfg.ConfigOpts, configuration: EngineConfiguration) -> Ask:
+    """Raises ConfigError when oslo.messaging has no driver for the URL."""
+    try:
+        return rpc_ask(conf, timeout=configuration.confirm.timeout)
+    except oslo_messaging.DriverLoadFailure:
+        problem = f"begins with the name of no message bus driver; {_TRANSPORT_REMEDY}"
+        raise ConfigError("DEFAULT", "transport_url", problem) from None
 
 
 def _lock(configuration: EngineConfiguration) -> socket.socket:

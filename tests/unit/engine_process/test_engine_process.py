@@ -35,10 +35,11 @@ def configure(directory: Path, **changes: str) -> None:
         "file": f"file = {SHIPPED}",
         "witnesses": "witnesses = ctl-1, ctl-2, ctl-3",
         "engine": "host = ctl-1\nlease = 30",
+        "transport": "transport_url = fake://",
         **changes,
     }
     (directory / "remediation.conf").write_text(
-        f"[DEFAULT]\ntransport_url = fake://\n[database]\n{lines['connection']}\n[matrix]\n{lines['file']}\n"
+        f"[DEFAULT]\n{lines['transport']}\n[database]\n{lines['connection']}\n[matrix]\n{lines['file']}\n"
         f"[confirm]\n{lines['witnesses']}\ntimeout = 0.2\n[fencing]\ninventory_file = {directory}/bmc.yaml\n"
         f"[engine]\n{lines['engine']}\n"
         "[nova]\nauth_type = password\nauth_url = http://127.0.0.1:9/v3\nusername = u\npassword = p\n"
@@ -114,6 +115,38 @@ def test_configuration_that_cannot_be_used_is_refused_with_code_2(
     configure(directory, **changes)
     assert main(["--config-file", str(directory / "remediation.conf")]) == 2
     assert text in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("url", "text"),
+    [
+        ("rabbit://u:s3/cretPW@192.0.2.1:5672/", "is not a valid URL"),
+        ("rabbit://u:p@192.0.2.1:s3cretPW/", "is not a valid URL"),
+        ("rabbit://[u:s3cretPW@192.0.2.1/", "is not a valid URL"),
+        ("rabbit://u:pa$cretPW@192.0.2.1/", "is not a valid URL"),
+        ("s3cretPW", "is not a valid URL"),
+        ("rabbit://", "names no host"),
+    ],
+)
+def test_bad_url_of_the_message_bus_is_one_line_that_quotes_no_password(
+    directory: Path, capsys: pytest.CaptureFixture[str], url: str, text: str
+) -> None:
+    configure(directory, transport=f"transport_url = {url}")
+    assert main(["--config-file", str(directory / "remediation.conf")]) == 2
+    error = capsys.readouterr().err
+    assert f"remediation-engine: [DEFAULT] transport_url: {text}" in error
+    assert "s3" not in error
+    assert "cretPW" not in error
+
+
+def test_message_bus_without_a_driver_is_one_line_that_quotes_no_password(directory: Path, start: Start) -> None:
+    configure(directory, transport="transport_url = rabit://u:s3cretPW@192.0.2.1/")
+    process = start()
+    output, _ = process.communicate(timeout=60)
+    assert process.returncode == 2, output
+    assert "remediation-engine: [DEFAULT] transport_url: begins with the name of no message bus driver" in output
+    assert "Traceback" not in output
+    assert "s3cretPW" not in output
 
 
 def test_inventory_that_cannot_be_used_is_refused_with_code_2(
