@@ -14,6 +14,7 @@ value: the value at fault may be a password.
 """
 
 import os
+import re
 import stat
 from collections.abc import Hashable, Mapping
 from pathlib import Path
@@ -30,6 +31,7 @@ from remediation.fencing.secret import Secret
 MAX_FILE_BYTES: Final = 4 * 1024 * 1024  # 10,000 hosts with 400 bytes each; more is not an inventory.
 MAX_SECRET_BYTES: Final = 4096
 MAX_METHODS: Final = 8  # For one host; each costs a share of the ladder's deadline.
+_FIELD_NAME: Final = re.compile("[a-z][a-z0-9_]{0,40}")
 _SECRET_FIELD: Final = "password"  # noqa: S105  (the field's name)
 _SECRET_FILE_FIELD: Final = "password_file"  # noqa: S105  (the field's name)
 
@@ -66,10 +68,12 @@ def load_inventory(file: str) -> Inventory:
     try:
         document = yaml.load(_read_private(file, MAX_FILE_BYTES, file=file), Loader=_UniqueKeys)  # noqa: S506  (is safe)
     except yaml.MarkedYAMLError as error:
-        # The mark's snippet would quote the line, and with it a password.
+        # The mark's snippet would quote the line, and the problem's text a word of it, and with it a password.
         line = "" if error.problem_mark is None else f" in line {error.problem_mark.line + 1}"
-        raise InventoryError(f"is not YAML: {error.problem}{line}", file=file, remedy="Correct that line") from None
-    except (yaml.YAMLError, UnicodeDecodeError):
+        problem = "is not YAML: a key appears twice" if isinstance(error, _KeyTwice) else "is not YAML"
+        remedy = "Correct that line; put passwords in quotes"
+        raise InventoryError(f"{problem}{line}", file=file, remedy=remedy) from None
+    except (yaml.YAMLError, UnicodeDecodeError, RecursionError):
         raise InventoryError("is not YAML text in UTF-8", file=file, remedy="Save it as UTF-8 text") from None
     if not isinstance(document, dict) or not document:
         raise InventoryError(
@@ -102,6 +106,10 @@ def _target(file: str, host: str, entry: object) -> FenceTarget:
     for field, value in entry.items():
         if not isinstance(field, str):
             raise InventoryError("a field's name is not text", file=file, host=host, remedy="Write it in quotes")
+        if not _FIELD_NAME.fullmatch(field):
+            # It may be a name and its value in one: {password:secret}.
+            remedy = "Write 'name: value', with a space after the colon"
+            raise InventoryError("a field's name is not one word", file=file, host=host, remedy=remedy)
         options[field] = _option(file, host, field, value)
     driver = options.pop("driver", None)
     if not isinstance(driver, str):
@@ -179,14 +187,25 @@ def _read_private(path: str, limit: int, *, file: str, host: str = "", field: st
     return content
 
 
+class _KeyTwice(yaml.constructor.ConstructorError):
+    """A key appears twice in a mapping; the one fault whose kind can be told without quoting."""
+
+
 class _UniqueKeys(yaml.SafeLoader):
     """A safe loader that refuses a key that appears twice: YAML would take the last one and say nothing."""
+
+    def construct_object(self, node: yaml.Node, deep: bool = False) -> Any:
+        try:
+            return super().construct_object(node, deep)
+        except ValueError:
+            # A value that looks like a date or a number and is none (2024-99-99), which PyYAML lets through.
+            raise yaml.constructor.ConstructorError(None, None, "is no value", node.start_mark) from None
 
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Hashable, Any]:
         seen: set[str] = set()
         for key, _ in node.value:
             if isinstance(key, yaml.ScalarNode):
                 if key.value in seen:
-                    raise yaml.constructor.ConstructorError(None, None, "a key appears twice", key.start_mark)
+                    raise _KeyTwice(None, None, "a key appears twice", key.start_mark)
                 seen.add(key.value)
         return super().construct_mapping(node, deep)
