@@ -116,10 +116,18 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _ladder(configuration: EngineConfiguration) -> Ladder:
-    """Raises FenceError when the inventory or a driver cannot be used: better now than when a host is dead."""
+    """Raises FenceError when the inventory or a driver cannot be used, or no host: better now than when one is dead.
+
+    A host whose entry has a fault is told and keeps no other from being fenced.
+    """
     ladder = load_ladder(configuration.fencing.inventory_file, configuration.fencing.ladder)
     if not configuration.engine.lab_skip_fencing:
-        LOG.info("%d hosts can be fenced", len(ladder.validate()))
+        found = ladder.validate()
+        if not found.hosts:
+            raise found.faults[0]
+        for fault in found.faults:
+            LOG.error("a host cannot be fenced: %s", fault.sentence)
+        LOG.info("%d hosts can be fenced", len(found.hosts))
     return ladder
 
 

@@ -47,6 +47,12 @@ class FenceDriver(Protocol):
     def validate(self, target: FenceTarget) -> None:
         """Raise InventoryError unless the target's options make sense. Talks to nobody."""
 
+    def device(self, target: FenceTarget) -> str:
+        """Return which device the target's options name, or "" when they name none. Talks to nobody, never raises.
+
+        Two targets of a driver with the same text would switch the same host. The target need not be valid.
+        """
+
     def power_state(self, target: FenceTarget, deadline_seconds: float) -> PowerState:
         """Return the host's power as it is said to be now: one reading, no evidence.
 

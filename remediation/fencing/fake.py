@@ -53,6 +53,10 @@ class FakeDriver:
     def validate(self, target: FenceTarget) -> None:
         """Accept every target."""
 
+    def device(self, target: FenceTarget) -> str:
+        """Return the target's address, should a test have given it one."""
+        return str(target.options.get("address", ""))
+
     def power_state(self, target: FenceTarget, deadline_seconds: float) -> PowerState:
         """Return the power of the fake host, or raise its next fault."""
         self.calls.append(("power_state", target.host))

@@ -11,12 +11,15 @@ A YAML file, mode 0600 because it holds passwords or names the files that do:
 A host with several methods has a list of such mappings. This module checks the file and its shape; what a field means
 is the driver's business (`FenceDriver.validate`). Every refusal names file, host, field and remedy, and quotes no
 value: the value at fault may be a password.
+
+A fault of one host's entry is kept and told when that host is asked for, so that it stops the fencing of no other. A
+fault of the file as a whole ends the reading.
 """
 
 import os
 import re
 import stat
-from collections.abc import Hashable, Mapping
+from collections.abc import Hashable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
 
@@ -37,19 +40,36 @@ _SECRET_FILE_FIELD: Final = "password_file"  # noqa: S105  (the field's name)
 
 
 class Inventory:
-    """The methods of each host, in the order of the file."""
+    """The methods of each host, in the order of the file.
 
-    def __init__(self, file: str, targets: Mapping[str, tuple[FenceTarget, ...]]) -> None:
+    file     where it was read from
+    targets  host -> its methods
+    faults   host -> why its entry cannot be used
+    claims   the methods of all hosts without their secrets, those of hosts with a fault as far as they can be read:
+             which devices the file says are whose
+    """
+
+    def __init__(
+        self,
+        file: str,
+        targets: Mapping[str, tuple[FenceTarget, ...]],
+        faults: Mapping[str, InventoryError] | None = None,
+        claims: Sequence[FenceTarget] | None = None,
+    ) -> None:
         self.file = file
         self._targets = dict(targets)
+        self._faults = dict(faults or {})
+        self.claims = tuple(one for each in targets.values() for one in each) if claims is None else tuple(claims)
 
     @property
     def hosts(self) -> tuple[str, ...]:
-        """The hosts that have a method, in the order of the file."""
-        return tuple(self._targets)
+        """The hosts that have a usable entry, in the order of the file, and then those whose entry has a fault."""
+        return (*self._targets, *self._faults)
 
     def targets(self, host: str) -> tuple[FenceTarget, ...]:
-        """Return the host's methods. Raises InventoryError when it has none."""
+        """Return the host's methods. Raises InventoryError when it has none, or an entry with a fault."""
+        if host in self._faults:
+            raise self._faults[host].with_traceback(None)
         if host not in self._targets:
             raise InventoryError(
                 "the host has no fencing method",
@@ -64,7 +84,10 @@ class Inventory:
 
 
 def load_inventory(file: str) -> Inventory:
-    """Read the inventory. Raises InventoryError, and nothing else, naming the place and the remedy."""
+    """Read the inventory. Raises InventoryError, and nothing else, when it is at fault as a whole.
+
+    The error names the place and the remedy. Faults of single hosts are raised by `Inventory.targets`.
+    """
     try:
         document = yaml.load(_read_private(file, MAX_FILE_BYTES, file=file), Loader=_UniqueKeys)  # noqa: S506  (is safe)
     except yaml.MarkedYAMLError as error:
@@ -79,7 +102,32 @@ def load_inventory(file: str) -> Inventory:
         raise InventoryError(
             "holds no hosts", file=file, remedy="Write a mapping of host names to fencing methods, as in the sample"
         )
-    return Inventory(file, {host: _methods(file, host, entry) for host, entry in document.items()})
+    targets: dict[str, tuple[FenceTarget, ...]] = {}
+    faults: dict[str, InventoryError] = {}
+    claims: list[FenceTarget] = []
+    for host, entry in document.items():
+        name = host if isinstance(host, str) else repr(host)[:60]
+        claims += _claims(file, name, entry)
+        try:
+            targets[name] = _methods(file, host, entry)
+        except InventoryError as error:
+            faults[name] = error
+    # 12 and "12" are two keys to YAML and one host to us.
+    return Inventory(file, {host: found for host, found in targets.items() if host not in faults}, faults, claims)
+
+
+def _claims(file: str, host: str, entry: object) -> list[FenceTarget]:
+    """Return what can be read of a host's methods, however much of them is at fault, without the secrets."""
+    found = []
+    for one in entry if isinstance(entry, list) else [entry]:
+        if isinstance(one, dict) and isinstance(one.get("driver"), str):
+            options = {
+                field: value
+                for field, value in one.items()
+                if field not in ("driver", _SECRET_FIELD, _SECRET_FILE_FIELD) and isinstance(value, str | int | float)
+            }
+            found.append(FenceTarget(host, one["driver"], options, file))
+    return found
 
 
 def _methods(file: str, host: object, entry: object) -> tuple[FenceTarget, ...]:

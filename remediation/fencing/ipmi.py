@@ -82,6 +82,15 @@ class IpmiDriver:
         if not isinstance(interval, int | float) or not 0.2 <= interval <= 30:
             raise _refusal(target, "confirm_interval", "is not from 0.2 to 30 seconds", "Correct it, or leave it out")
 
+    def device(self, target: FenceTarget) -> str:
+        """Return address and port of the BMC. A name and its address are two devices: nobody is asked."""
+        address, port = target.options.get("address"), target.options.get("port", DEFAULT_PORT)
+        if not isinstance(address, str) or not address:
+            return ""
+        if _is_ip_address(address):
+            return f"[{ipaddress.ip_address(address)}]:{port}"
+        return f"{address.lower().rstrip('.')}:{port}"
+
     def power_state(self, target: FenceTarget, deadline_seconds: float) -> PowerState:
         """Return one reading of the BMC. Raises BmcError within the deadline."""
         return PowerState(self._operate(target, "power-state", deadline_seconds)["state"])

@@ -5,6 +5,7 @@ gets an equal share of the time that is left, so that a silent BMC at the top do
 all methods failed at is told together, in `FenceFailed`.
 """
 
+import dataclasses
 import time
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final
@@ -16,7 +17,23 @@ from remediation.fencing.errors import FenceError, FenceFailed, InventoryError, 
 from remediation.fencing.evidence import Evidence
 from remediation.fencing.inventory import Inventory, load_inventory
 
+MAX_NAMED: Final = 5  # Hosts in one sentence.
 MIN_ATTEMPT_SECONDS: Final = 1.0  # Below this a BMC session cannot be opened, used and confirmed.
+
+
+Owners = Mapping[tuple[str, str], Sequence[str]]
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Validation:
+    """What a look at the whole inventory found.
+
+    hosts   those that can be fenced as far as can be said without talking to anybody
+    faults  one for each other host: why it cannot be fenced
+    """
+
+    hosts: tuple[str, ...]
+    faults: tuple[FenceError, ...]
 
 
 class Ladder:
@@ -41,16 +58,24 @@ class Ladder:
         self._read_inventory = read_inventory
         self._clock = clock
 
-    def validate(self) -> tuple[str, ...]:
-        """Check every entry without talking to anybody; return the hosts that can be fenced.
+    def validate(self) -> Validation:
+        """Check every entry without talking to anybody; return the hosts that can be fenced, and all faults.
 
-        Raises InventoryError at the first fault.
+        Raises InventoryError when the inventory as a whole cannot be used.
         """
         inventory = self._read_inventory()
+        owners = self._owners(inventory)
+        hosts: list[str] = []
+        faults: list[FenceError] = []
         for host in inventory.hosts:
-            for target in self._methods(inventory, host):
-                self._drivers[target.driver].validate(target)
-        return inventory.hosts
+            try:
+                for target in self._methods(inventory, host, owners):
+                    self._drivers[target.driver].validate(target)
+            except FenceError as error:
+                faults.append(error)
+            else:
+                hosts.append(host)
+        return Validation(tuple(hosts), tuple(faults))
 
     def fence(self, host: str, deadline_seconds: float) -> Evidence:
         """Switch `host` off and return evidence that it is off, within `deadline_seconds`.
@@ -99,17 +124,42 @@ class Ladder:
             )
         return driver.fence(target, seconds)
 
-    def _methods(self, inventory: Inventory, host: str) -> tuple[FenceTarget, ...]:
-        """Return the host's methods that are in the order, in that order. Never empty."""
+    def _owners(self, inventory: Inventory) -> Owners:
+        """Return which hosts claim which device, by driver and device."""
+        owners: dict[tuple[str, str], list[str]] = {}
+        for target in inventory.claims:
+            device = self._drivers[target.driver].device(target) if target.driver in self._drivers else ""
+            if device:
+                hosts = owners.setdefault((target.driver, device), [])
+                if target.host not in hosts[-1:]:  # A host's claims follow one another.
+                    hosts.append(target.host)
+        return owners
+
+    def _methods(self, inventory: Inventory, host: str, owners: Owners | None = None) -> tuple[FenceTarget, ...]:
+        """Return the host's methods that are in the order, in that order. Never empty.
+
+        Raises InventoryError also when another host claims the same device: its "off" may be that of the other.
+        """
         found = inventory.targets(host)
+        owners = self._owners(inventory) if owners is None else owners
         for target in found:
             if target.driver not in self._order or target.driver not in self._drivers:
                 raise InventoryError(
-                    f"there is no driver {target.driver[:60]!r} in [fencing] ladder",
+                    "names no driver that is in [fencing] ladder",
                     file=inventory.file,
                     host=host,
                     field="driver",
                     remedy=f"Use one of {', '.join(self._order)}, or add it to [fencing] ladder",
+                )
+            device = self._drivers[target.driver].device(target)
+            others = [other for other in owners.get((target.driver, device), ()) if other != host]
+            if others:
+                raise InventoryError(
+                    f"the {target.driver} device {device} is also that of {', '.join(others[:MAX_NAMED])}",
+                    file=inventory.file,
+                    host=host,
+                    field="address",
+                    remedy="Correct the address of one of them; until then none of them is fenced",
                 )
         return tuple(target for name in self._order for target in found if target.driver == name)
 

@@ -157,6 +157,15 @@ def test_inventory_that_cannot_be_used_is_refused_with_code_2(
     assert "bmc.yaml" in capsys.readouterr().err
 
 
+def test_host_that_cannot_be_fenced_is_told_and_keeps_no_other_from_it(directory: Path, start: Start) -> None:
+    with (directory / "bmc.yaml").open("a") as inventory:
+        inventory.write("cmp-2: {driver: ipmi, address: 192.0.2.2, user: fence, password_file: nowhere}\n")
+    process = start()
+    wait_for_line(process, "a host cannot be fenced: ")
+    wait_for_line(process, "1 hosts can be fenced")
+    wait_for_line(process, "looks for incidents")
+
+
 @pytest.mark.parametrize(
     ("place", "text"),
     [("/other.sqlite", "remediation-manage db upgrade"), ("/no/such/directory.sqlite", "the database cannot be used")],

@@ -66,3 +66,8 @@ def test_silence_is_an_error_that_may_pass_and_never_evidence(bench):
 
     assert caught.value.host == bench.silent.host
     assert not caught.value.is_final
+
+
+def test_device_is_told_of_any_target(bench):
+    assert bench.driver.device(dataclasses.replace(bench.on, options={})) == ""
+    assert bench.driver.device(bench.on) == bench.driver.device(dataclasses.replace(bench.on, host="cmp-9"))

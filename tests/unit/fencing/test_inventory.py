@@ -28,7 +28,9 @@ def write(tmp_path):
 
 def refusal(file):
     with pytest.raises(InventoryError) as caught:
-        load_inventory(file)
+        inventory = load_inventory(file)
+        for host in inventory.hosts:
+            inventory.targets(host)
     assert caught.value.is_final
     assert "unter22" not in "".join(traceback.format_exception(caught.value))
     assert str(file) in str(caught.value)
@@ -130,6 +132,26 @@ def test_bad_file_is_refused_at_its_place(write, text, host, field, words):
     assert (error.host, error.field) == (host, field)
     assert words in error.problem
     assert error.remedy
+
+
+def test_fault_of_one_host_is_raised_for_that_host_only(write):
+    bad = "cmp-2: {driver: ipmi, address: 192.0.2.2, user: fence, password_file: nowhere}\n"
+    inventory = load_inventory(write(bad + "7: ipmi\n" + GOOD))
+
+    assert [target.host for target in inventory.targets("cmp-1")] == ["cmp-1"]
+    assert inventory.hosts == ("cmp-1", "cmp-2", "7")
+    for host in ("cmp-2", "7"):
+        with pytest.raises(InventoryError) as caught:
+            inventory.targets(host)
+        assert caught.value.host == host
+
+
+def test_claims_are_read_from_entries_with_a_fault_and_hold_no_secret(write):
+    text = "cmp-2: {driver: ipmi, address: 192.0.2.2, user: [], password: hunter22}\n"
+
+    (claim,) = load_inventory(write(text)).claims
+
+    assert (claim.host, claim.driver, dict(claim.options)) == ("cmp-2", "ipmi", {"address": "192.0.2.2"})
 
 
 def test_missing_file_is_refused(tmp_path):

@@ -11,7 +11,9 @@ from remediation.fencing.errors import FenceError, FenceFailed, InventoryError
 from remediation.fencing.evidence import Evidence
 from remediation.fencing.fake import FakeDriver, no_answer, wrong_password
 from remediation.fencing.inventory import Inventory
-from remediation.fencing.ladder import Ladder, load_ladder
+from remediation.fencing.ipmi import IpmiDriver
+from remediation.fencing.ladder import Ladder, Validation, load_ladder
+from remediation.fencing.secret import Secret
 
 SETUP = Path(__file__).parents[3] / "setup.cfg"
 
@@ -131,14 +133,69 @@ def test_corrected_inventory_is_used_without_a_restart():
 
 
 def test_method_that_is_not_in_the_ladder_is_refused_at_validation():
-    with pytest.raises(InventoryError) as caught:
-        ladder_of({"fake": FakeDriver()}, inventory=inventory_of("magic")).validate()
+    found = ladder_of({"fake": FakeDriver()}, inventory=inventory_of("magic")).validate()
 
-    assert (caught.value.host, caught.value.field) == ("cmp-1", "driver")
+    assert found.hosts == ()
+    assert [(fault.host, fault.field) for fault in found.faults] == [("cmp-1", "driver")]
 
 
 def test_validation_tells_which_hosts_can_be_fenced():
-    assert ladder_of({"fake": FakeDriver()}).validate() == ("cmp-1",)
+    assert ladder_of({"fake": FakeDriver()}).validate() == Validation(("cmp-1",), ())
+
+
+def test_validation_tells_all_faults_and_the_hosts_that_have_none():
+    faults = {host: InventoryError("x", file="f", host=host, remedy="y") for host in ("cmp-2", "cmp-3")}
+    inventory = Inventory("f", {"cmp-1": (FenceTarget("cmp-1", "fake", {}),)}, faults)
+    ladder = ladder_of({"fake": FakeDriver()}, inventory=inventory)
+
+    assert ladder.validate() == Validation(("cmp-1",), tuple(faults.values()))
+    assert ladder.fence("cmp-1", 10.0).host == "cmp-1"
+    with pytest.raises(InventoryError):
+        ladder.fence("cmp-2", 10.0)
+
+
+def bmc(host, driver="ipmi", **options):
+    options = {"address": "192.0.2.1", "user": "u", "password": Secret("p"), **options}
+    return FenceTarget(host, driver, options)
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        ({}, {}),
+        ({}, {"port": 623}),
+        ({"address": "BMC.example."}, {"address": "bmc.example"}),
+        ({"address": "2001:db8::1"}, {"address": "2001:DB8:0::1"}),
+    ],
+)
+def test_two_hosts_with_one_bmc_are_both_refused(one, other):
+    targets = {"cmp-1": (bmc("cmp-1", **one),), "cmp-2": (bmc("cmp-2", **other),)}
+    targets["cmp-3"] = (bmc("cmp-3", address="192.0.2.3"), bmc("cmp-3", address="192.0.2.3"))
+    ladder = ladder_of({"ipmi": IpmiDriver()}, inventory=Inventory("bmc.yaml", targets))
+
+    found = ladder.validate()
+
+    assert found.hosts == ("cmp-3",)
+    assert [fault.host for fault in found.faults] == ["cmp-1", "cmp-2"]
+    for host in ("cmp-1", "cmp-2"):
+        for act in (ladder.fence, ladder.power_state):
+            with pytest.raises(InventoryError, match=r"cmp-1.*cmp-2|cmp-2.*cmp-1"):
+                act(host, 10.0)
+
+
+def test_same_address_with_another_port_is_another_bmc():
+    targets = {"cmp-1": (bmc("cmp-1"),), "cmp-2": (bmc("cmp-2", port=624),)}
+    ladder = ladder_of({"ipmi": IpmiDriver()}, inventory=Inventory("bmc.yaml", targets))
+
+    assert ladder.validate().hosts == ("cmp-1", "cmp-2")
+
+
+def test_bmc_that_an_entry_with_a_fault_claims_too_is_refused():
+    fault = InventoryError("x", file="f", host="cmp-2", remedy="y")
+    inventory = Inventory("f", {"cmp-1": (bmc("cmp-1"),)}, {"cmp-2": fault}, [bmc("cmp-1"), bmc("cmp-2")])
+
+    with pytest.raises(InventoryError, match="cmp-2"):
+        ladder_of({"ipmi": IpmiDriver()}, inventory=inventory).fence("cmp-1", 10.0)
 
 
 def test_driver_that_is_not_installed_is_named():
