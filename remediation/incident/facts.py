@@ -58,6 +58,8 @@ class Facts:
     well_since        since when every look said UP on all networks, or None
     role              what Nova says the host is, or None before it was asked
     guard             the guards' newest answer, or None
+    is_returned       whether Nova was seen, since the newest look and in this state, not to have the host forced down;
+                      None before it was asked
     is_disabled       this engine saw Nova's scheduler disabled for the host
     evidence_seen_at  when this engine itself got the evidence, or None
     acted_at          when this engine last finished a pass of the state's repeated step, or None
@@ -72,6 +74,7 @@ class Facts:
     well_since: float | None = None
     role: Role | None = None
     guard: GuardAnswer | None = None
+    is_returned: bool | None = None
     is_disabled: bool = False
     evidence_seen_at: float | None = None
     acted_at: float | None = None

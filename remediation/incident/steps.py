@@ -97,7 +97,7 @@ class Verify:
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class CheckReturn:
-    """Look whether the fenced host was put back into service."""
+    """Ask Nova whether the fenced host was put back into service."""
 
 
 Step = (
@@ -180,15 +180,17 @@ def _confirm(facts: Facts, matrix: Matrix, limits: Limits, now: float) -> Step:
 def _judge(facts: Facts, matrix: Matrix, limits: Limits, now: float) -> Step:
     """Decide on a fresh look: dismiss, hold, wait for the settle time, or act."""
     assert facts.look is not None
-    incident, tally = facts.incident, facts.look.tally
+    tally = facts.look.tally
     if not tally.is_down:
         return Move(_not_down(facts, tally))
     row = matrix.row_for(tally.states)
     if row.action is Action.NONE:
         return Move(_nothing_wrong(facts, f"the matrix asks for nothing for {row.name}: {tally.text}"))
+    if facts.incident.evidence is not None and facts.is_returned is None:
+        return CheckReturn()
     settled_at = facts.row_since.get(row.name, facts.look.asked_at) + row.settle
-    # An incident that has evidence was settled before its host was fenced; only the engine is new.
-    if incident.evidence is None and facts.look.asked_at < settled_at:
+    # A host that is still out of service was settled before it was fenced; one that came back died anew.
+    if not _is_still_out(facts) and facts.look.asked_at < settled_at:
         # The row must still hold at the end of its settle time: only a look asked for after that counts.
         due_at = min(settled_at, facts.look.counted_at + limits.held_interval)
         return Wait(due_at) if now < due_at else AskAgents()
@@ -208,8 +210,8 @@ def _judge(facts: Facts, matrix: Matrix, limits: Limits, now: float) -> Step:
 
 def _choose_fence(facts: Facts, row: Row, tally: Tally, limits: Limits, now: float) -> Step:
     assert facts.look is not None
-    # A host that was fenced is off already: the storm it may be part of has taken it.
-    if facts.incident.evidence is None:
+    # A host that was fenced and not given back is off already: the storm it may be part of has taken it.
+    if not _is_still_out(facts):
         if facts.guard is None or facts.guard.at < facts.look.counted_at:
             return AskGuards()
         if facts.guard.decision is Decision.REFUSE:
@@ -274,6 +276,11 @@ def _worse(facts: Facts, matrix: Matrix, limits: Limits, now: float) -> Step | N
     return _judge(facts, matrix, limits, now)
 
 
+def _is_still_out(facts: Facts) -> bool:
+    """Whether the host was fenced and Nova was just seen to have it forced down still."""
+    return facts.incident.evidence is not None and facts.is_returned is False
+
+
 def _is_allowed(guard: GuardAnswer, incident: Incident) -> bool:
     """Whether the guards let the host be fenced; a person's approval passes a hold, never a refusal."""
     return guard.decision is Decision.ALLOW or (guard.decision is Decision.HOLD and incident.is_approved)
@@ -288,7 +295,9 @@ def _fence(facts: Facts, matrix: Matrix, limits: Limits, now: float) -> Step:
     if row.name != facts.incident.row:
         # Each row has its own settle time, which CONFIRMING lets pass.
         return Move(o.Doubted(f"the agents now say what calls for row {row.name}: {facts.look.tally.text}"))
-    if facts.incident.evidence is None:
+    if facts.incident.evidence is not None and facts.is_returned is None:
+        return CheckReturn()
+    if not _is_still_out(facts):
         # A storm may have begun since the choice. On the way straight from it, guards and look are those of the choice.
         if facts.guard is None or facts.guard.at < facts.look.counted_at:
             return AskGuards()
@@ -329,9 +338,10 @@ def _reconsider(facts: Facts, limits: Limits, now: float) -> Step:
     interval: float = min(limits.escalated_first * 2 ** min(facts.tried_again, 30), limits.escalated_most)
     if (wait := _after(facts.acted_at, interval, now)) is not None:
         return wait
-    if not _has_look(facts, limits.look_lifetime, now):
+    if facts.is_returned is None and not _has_look(facts, limits.look_lifetime, now):
         return AskAgents()
     assert facts.look is not None
-    if facts.incident.evidence is not None and facts.look.tally.is_up:
+    # Whatever the look says: a host that was given back and died again is another incident, with its own settle time.
+    if facts.incident.evidence is not None and (facts.is_returned is None or facts.look.tally.is_up):
         return CheckReturn()
     return Move(o.Reconsidered("tried again: what stood in the way may have passed"))

@@ -260,15 +260,22 @@ class Carrier:
 
     def _check_return(self, case: Case, incident: Incident) -> None:
         try:
-            service = self._ports.compute.find_service(case.host)
+            is_returned = not self._ports.compute.find_service(case.host).is_forced_down
+            text = "Nova no longer takes its compute service as forced down"
         except NoComputeService as fault:
-            self._move(case, incident, o.HostReturned(fault.sentence))
-            return
-        if not service.is_forced_down:
-            self._move(case, incident, o.HostReturned("Nova no longer takes its compute service as forced down"))
-            return
-        case.acted_at = self._ports.clock()
-        case.tried_again += 1
+            is_returned, text = True, fault.sentence
+        is_well = case.look is not None and case.look.tally.is_up
+        can_end = incident.state is State.RECOVERED or (
+            # A host that Nova was never told about has not returned because Nova does not have it forced down.
+            incident.state is State.ESCALATED and (incident.is_forced_down or is_well)
+        )
+        if is_returned and can_end:
+            self._move(case, incident, o.HostReturned(text))
+        elif incident.state is State.RECOVERED or (incident.state is State.ESCALATED and is_well):
+            case.acted_at = self._ports.clock()
+            case.tried_again += 1
+        else:
+            case.is_returned = is_returned
 
     def _rebuild(self, case: Case, incident: Incident, evidence: Evidence) -> rebuild.Rebuild:
         def save(records: Iterable[InstanceRecord], entries: Iterable[Entry]) -> None:

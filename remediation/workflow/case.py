@@ -38,6 +38,7 @@ class Case:
     well_since: float | None = None
     role: Role | None = None
     guard: GuardAnswer | None = None
+    is_returned: bool | None = None
     is_disabled: bool = False
     evidence_seen_at: float | None = None
     acted_at: float | None = None
@@ -56,6 +57,7 @@ class Case:
             well_since=self.well_since,
             role=self.role,
             guard=self.guard,
+            is_returned=self.is_returned,
             is_disabled=self.is_disabled,
             evidence_seen_at=self.evidence_seen_at,
             acted_at=self.acted_at,
@@ -73,6 +75,7 @@ class Case:
     def notice_look(self, tally: Tally, matrix: Matrix, *, asked_at: float, counted_at: float) -> None:
         """The agents were asked. A trouble that got smaller, or ended, and comes back begins its settle time anew."""
         self.look = Look(tally, asked_at, counted_at)
+        self.is_returned = None
         if tally.is_up:
             self.well_since = counted_at if self.well_since is None else self.well_since
             self.row_since.clear()
@@ -94,6 +97,8 @@ class Case:
         self.faults.clear()
         self.not_before = 0.0
         self.acted_at = now if state is State.ESCALATED else None
+        if state is not State.FENCING:
+            self.is_returned = None
         if state is State.CONFIRMING:
             self.guard = None
             self.is_disabled = False

@@ -62,6 +62,8 @@ class Outside:
     def move(self, outcome: o.Outcome) -> None:
         before = self.facts.incident
         after, _ = machine.advance(before, outcome, at=AT)
+        if after.state is not State.FENCING:
+            self.change(is_returned=None)
         self.change(incident=after, acted_at=None, is_disabled=self.facts.is_disabled and after.state is before.state)
 
     def take(self, step: steps.Step) -> None:
@@ -85,7 +87,7 @@ class Outside:
                 since = dict(self.facts.row_since)
                 since.setdefault(MATRIX.row_for(counted.states).name, asked_at)
                 well = (self.facts.well_since or self.now) if counted.is_up else None
-                self.change(look=Look(counted, asked_at, self.now), row_since=since, well_since=well)
+                self.change(look=Look(counted, asked_at, self.now), row_since=since, well_since=well, is_returned=None)
             case steps.AskRole():
                 self.change(role=Role(rng.random() < 0.8, "Nova says so"))
             case steps.AskGuards():
@@ -98,7 +100,7 @@ class Outside:
                 row = MATRIX.row_for(self.facts.look.tally.states)
                 assert row.action.is_fencing
                 assert row.name == self.facts.incident.row
-                if self.facts.incident.evidence is None:
+                if not self.is_still_out:
                     assert self.facts.guard is not None
                     assert self.facts.guard.at >= self.facts.look.counted_at
                     assert self.facts.guard.decision is not Decision.REFUSE
@@ -131,9 +133,23 @@ class Outside:
                 if rng.random() < 0.5:
                     self.move(o.Drained("nothing is left"))
             case steps.CheckReturn():
-                self.change(acted_at=self.now, tried_again=self.facts.tried_again + 1)
-                if rng.random() < 0.5:
+                if self.facts.incident.state not in (State.RECOVERED, State.ESCALATED):
+                    self.change(is_returned=rng.random() < 0.5)
+                elif rng.random() < 0.5:
                     self.move(o.HostReturned("back"))
+                elif self.facts.incident.state is State.ESCALATED and not self.look_is_up:
+                    self.change(is_returned=False)
+                else:
+                    self.change(acted_at=self.now, tried_again=self.facts.tried_again + 1)
+
+    @property
+    def look_is_up(self) -> bool:
+        return self.facts.look is not None and self.facts.look.tally.is_up
+
+    @property
+    def is_still_out(self) -> bool:
+        """Whether settle time and guards may be left out: the host is off, and was not given back."""
+        return self.facts.incident.evidence is not None and self.facts.is_returned is False
 
     def check_proof(self) -> None:
         """What is asked of Nova now would run an instance twice if the host were on."""
@@ -150,7 +166,7 @@ class Outside:
         assert facts.role is not None
         assert facts.role.is_compute
         assert facts.look.asked_at >= facts.called_at
-        if facts.incident.evidence is None:
+        if not self.is_still_out:
             assert facts.look.asked_at >= facts.row_since[row.name] + row.settle
             assert facts.guard is not None
             assert facts.guard.decision is not Decision.REFUSE
@@ -171,6 +187,7 @@ class Outside:
                     well_since=None,
                     role=None,
                     guard=None,
+                    is_returned=None,
                     is_disabled=False,
                     evidence_seen_at=None,
                     acted_at=None,

@@ -254,6 +254,38 @@ def test_fenced_host_that_is_switched_on_before_the_end_is_left_to_a_person(load
     assert len(loaded.compute.evacuated) == evacuations
 
 
+def test_escalated_host_that_is_given_back_and_loses_storage_later_is_another_incident(loaded: World) -> None:
+    loaded.compute.full_hosts.update(loaded.hosts)
+    loaded.break_host("cmp-1")
+    incident_id = loaded.call("cmp-1")
+    loaded.run_until(State.ESCALATED, incident_id)
+    loaded.driver.power["cmp-1"] = PowerState.ON
+    loaded.compute.restart_compute("cmp-1")
+    loaded.compute.force_up("cmp-1")
+    loaded.break_host("cmp-1", STORAGE)
+    loaded.run_until(State.CLOSED, incident_id)
+    again = loaded.call("cmp-1", STORAGE)
+    assert again != incident_id
+    loaded.run(29.0)
+    assert loaded.driver.power["cmp-1"] is PowerState.ON
+
+
+def test_host_whose_recovery_is_doubted_and_that_was_given_back_settles_anew(loaded: World) -> None:
+    """Another engine takes over between forcing down and evacuating; a person gave the host back meanwhile."""
+    loaded.compute.faults[Verb.LIST_INSTANCES] = [_away(Verb.LIST_INSTANCES)]
+    loaded.break_host("cmp-1")
+    incident_id = loaded.call("cmp-1")
+    loaded.run_until(State.FORCED_DOWN, incident_id)
+    loaded.driver.power["cmp-1"] = PowerState.ON
+    loaded.compute.force_up("cmp-1")
+    loaded.break_host("cmp-1", STORAGE)
+    loaded.start_engine()
+    loaded.run(29.0)
+    assert loaded.driver.power["cmp-1"] is PowerState.ON
+    loaded.run_until(State.RECOVERED, incident_id)
+    assert not loaded.compute.broken_promises
+
+
 def test_left_out_fencing_names_itself_in_the_evidence(loaded: World) -> None:
     loaded.lab_skip_fencing = True
     loaded.start_engine()
