@@ -148,7 +148,7 @@ class Carrier:
             case steps.Plan(evidence=evidence):
                 self._plan(case, incident, records, evidence)
             case steps.Evacuate(evidence=evidence):
-                is_first = case.acted_at is None and case.has_plan
+                is_first, case.is_plan_new = case.is_plan_new, False
                 self._rebuild(case, incident, evidence).ask(records, is_first=is_first)
                 case.acted_at = self._ports.clock()
             case steps.Verify():
@@ -229,12 +229,14 @@ class Carrier:
     def _plan(self, case: Case, incident: Incident, records: list[InstanceRecord], evidence: Evidence) -> None:
         planned = self._rebuild(case, incident, evidence).plan(records)
         case.has_plan = True
+        case.is_plan_new = not records
         total = len({record.instance_id for record in [*records, *planned]})
         self._move(case, incident, o.EvacuationPlanned(f"{total} instances to bring elsewhere"), records=planned)
 
     def _verify(self, case: Case, incident: Incident, records: list[InstanceRecord]) -> None:
         assert incident.evidence is not None, "verifying an evacuation that had no evidence"
         rebuilding = self._rebuild(case, incident, incident.evidence)
+        case.is_plan_new = False
         if not case.has_plan:  # Taken over from another engine: its instants mean nothing on our clock.
             self._ports.store.save(self._settings.owner, incident, records=rebuilding.plan(records))
             case.has_plan = True

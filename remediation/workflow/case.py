@@ -23,6 +23,7 @@ class Case:
     faults        by kind of step: how often in a row the world refused it
     call_count    calls seen so far
     has_plan      the planner's records are on this engine's clock
+    is_plan_new   this engine has just made the plan, without older records: nobody can have acted on it yet
     moves_asked   live migrations asked for, by instance
     """
 
@@ -44,6 +45,7 @@ class Case:
     acted_at: float | None = None
     tried_again: int = 0
     has_plan: bool = False
+    is_plan_new: bool = False
     moves_asked: dict[str, int] = dataclasses.field(default_factory=dict)
 
     def facts(self, incident: Incident, records: tuple[InstanceRecord, ...]) -> Facts:

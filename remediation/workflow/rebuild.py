@@ -103,7 +103,8 @@ class Rebuild:
     def ask(self, known: Sequence[InstanceRecord], *, is_first: bool) -> None:
         """One pass: look how far each instance is, then ask Nova for those that are due. Raises EvacuationError.
 
-        The first pass follows the plan at once and does not look again at what was just seen.
+        The first pass follows a new plan at once and does not look again at what was just seen. A plan made over older
+        records is none: `plan` does not look at those, and somebody else may have evacuated them meanwhile.
         """
         stored = {record.instance_id: record for record in (known if is_first else self.look(known))}
         now = self._clock()

@@ -53,6 +53,27 @@ def test_engine_killed_at_any_boundary_is_continued_by_the_next(
         check(world, incident_id, str(killed.value))
 
 
+def test_instance_that_somebody_else_evacuates_between_two_engines_is_not_asked_for_again(
+    tmp_path: Path, template: Path
+) -> None:
+    """The engine dies once the plan is stored; an operator evacuates one instance by hand before the next begins."""
+    whole = make_world(tmp_path / "whole", template)
+    whole.run_until(State.RECOVERED, whole.call("cmp-1"))
+    # Its intents are stored right before the first call.
+    first_call = whole.killer.places.index("before evacuate")
+    world = make_world(tmp_path / "killed", template)
+    incident_id = world.call("cmp-1")
+    world.killer.kill_at = first_call - 1  # Counted from one: before the intents.
+    with pytest.raises(Killed, match="before save"):
+        world.run(60.0)
+    assert world.state(incident_id) is State.EVACUATING
+    world.start_engine()
+    world.compute.evacuate("vm-1")
+    world.run_until(State.RECOVERED, incident_id)
+    assert world.compute.evacuated.count("vm-1") == 1
+    assert not world.compute.wedged
+
+
 def test_other_engine_waits_for_the_whole_lease_before_it_takes_over(tmp_path: Path, template: Path) -> None:
     world = make_world(tmp_path / "lease", template)
     incident_id = world.call("cmp-1")
