@@ -2,6 +2,7 @@
 
 import dataclasses
 
+from ceilo_gossip.contract.networks import NetworkState
 from remediation.incident.confirm import Tally
 from remediation.incident.facts import Facts, GuardAnswer, Look, Role
 from remediation.incident.incident import Incident, InstanceRecord
@@ -83,6 +84,7 @@ class Case:
             self.row_since.clear()
             return
         self.well_since = None
+        self._forget_contradicted(tally, matrix)
         if not tally.is_down:
             return
         row = matrix.row_for(tally.states)
@@ -92,6 +94,13 @@ class Case:
         for name in list(self.row_since):
             other = matrix.named(name)
             if other is None or other.action.strength > row.action.strength:
+                del self.row_since[name]
+
+    def _forget_contradicted(self, tally: Tally, matrix: Matrix) -> None:
+        """Forget rows that need a network lost which is UP: however little is known of the others, they ended."""
+        for name in list(self.row_since):
+            row = matrix.named(name)
+            if row is not None and any(tally.states[network] is NetworkState.UP for network in row.lost):
                 del self.row_since[name]
 
     def notice_state(self, state: State, now: float) -> None:
