@@ -117,7 +117,7 @@ def _with_facts(incident: Incident, outcome: o.Outcome) -> Incident:
         case o.Calmed():
             # An action that was begun and dropped counts no longer: the same trouble, come back, calls for it anew.
             # What it did to scheduling is read in Nova, not here, when it is taken back.
-            return dataclasses.replace(incident, action=str(Action.ALERT))
+            return dataclasses.replace(incident, action=str(Action.ALERT), is_approved=False)
         case o.AlertChosen(row=row):
             return dataclasses.replace(incident, row=row, action=str(Action.ALERT))
         case o.DisableChosen(row=row):
@@ -131,7 +131,9 @@ def _with_facts(incident: Incident, outcome: o.Outcome) -> Incident:
         case o.HostForcedDown():
             return dataclasses.replace(incident, is_forced_down=True)
         case o.Approved():
-            return dataclasses.replace(incident, is_approved=True, wish=None)
+            # Leave is given for what a guard holds now, never for a hold that is yet to come.
+            is_approved = incident.is_approved or incident.state is State.HELD
+            return dataclasses.replace(incident, is_approved=is_approved, wish=None)
         case o.ClosedByPerson():
             return dataclasses.replace(incident, wish=None)
     return incident

@@ -86,6 +86,19 @@ def test_evidence_is_kept_when_the_incident_is_confirmed_anew() -> None:
     assert entry.text == "old"
 
 
+@pytest.mark.parametrize(
+    ("state", "is_leave"), [(State.HELD, True), (State.CONFIRMING, False), (State.WATCHING, False)]
+)
+def test_approval_is_leave_only_for_what_is_held_now(state: State, is_leave: bool) -> None:
+    approved, _ = advance(incident(state), outcomes.Approved(), at=AT)
+    assert approved.is_approved is is_leave
+
+
+def test_approval_ends_when_the_host_calms() -> None:
+    calmed, _ = advance(incident(State.CONFIRMING, is_approved=True, action="evacuate"), outcomes.Calmed("well"), at=AT)
+    assert not calmed.is_approved
+
+
 def test_fenced_host_keeps_its_incident_open_until_it_returns() -> None:
     assert incident(State.RECOVERED, evidence=PROOF, is_forced_down=True).is_open
     assert not incident(State.RECOVERED).is_open
