@@ -211,8 +211,9 @@ def _check_transport_url(conf: Any) -> None:
     remedy = "set it to the message bus, e.g. rabbit://USER:PASSWORD@192.0.2.11:5672/"
     try:
         url = oslo_messaging.TransportURL.parse(conf)
-    except (oslo_messaging.InvalidTransportURL, ValueError) as error:
-        # ValueError comes from urllib unwrapped. The exceptions' texts may repeat the URL, which holds a password.
+    except (oslo_messaging.InvalidTransportURL, cfg.Error, ValueError) as error:
+        # ValueError comes from urllib unwrapped, cfg.Error from a "$" that oslo.config takes for a reference. Their
+        # texts may repeat the URL, which holds a password.
         raise ConfError("DEFAULT", "transport_url", "is not a valid URL", remedy) from error
     if url.transport != "fake" and not url.hosts:
         raise ConfError("DEFAULT", "transport_url", "names no host", remedy)

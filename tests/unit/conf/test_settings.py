@@ -99,6 +99,7 @@ FAULTS: list[tuple[str, str, str | None, str]] = [
     ("DEFAULT", "state_dir", "state", "not an absolute path"),
     ("DEFAULT", "transport_url", None, "names no host"),
     ("DEFAULT", "transport_url", "rabbit://u:p@[bad", "not a valid URL"),
+    ("DEFAULT", "transport_url", "rabbit://u:pa$word@192.0.2.1:5672/", "not a valid URL"),
     ("control", "socket", "/" + "x" * 200, "longer than 107 bytes"),
     ("health", "settle_max", "30", "not shorter than [report] repeat_interval"),
     ("report", "project_id", None, "is missing"),
