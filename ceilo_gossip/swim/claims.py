@@ -156,10 +156,16 @@ class Claims:
             return
         if record.name == self._table.own_name:
             self._refute(claim.incarnation, now)
-        elif claim.is_leave or (record.suspicion is not None and now >= record.suspicion.believed_at):
+        elif claim.is_leave or self._is_believed(record, now):
             self._bury(record, claim, now)
         else:
             self.suspect(Suspect(claim.incarnation, claim.member, claim.accuser), now)
+
+    def _is_believed(self, record: Record, now: float) -> bool:
+        """Whether another's word that the member is dead is enough by now."""
+        if not self._settings.doubts_deaths:
+            return True
+        return record.suspicion is not None and now >= record.suspicion.believed_at
 
     def _bury(self, record: Record, claim: Dead, now: float) -> None:
         """A member is gone, by its own word or because its time to refute is over."""

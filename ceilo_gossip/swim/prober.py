@@ -151,7 +151,7 @@ class Prober:
         self._pings[seq_no] = _SentPing(target, now, expires_at)
         own = self._table.own
         ping = encode(Ping(seq_no, target.name, own.raw_host, own.port, own.name))
-        if target.state is MemberState.SUSPECT:
+        if target.state is MemberState.SUSPECT and self._settings.tells_suspects_first:
             # The buddy system: who is suspected hears of it first, and can refute with the ack.
             accusation = encode(Suspect(target.incarnation, target.name, own.name))
             self._outbox.send_both(ping, accusation, target.address, to=target)

@@ -23,6 +23,10 @@ class SwimSettings:
     nack_fraction: a relay says "no answer" after this part of probe_timeout. The paper's 0.8 lets the nack arrive
         before the prober's deadline; memberlist's 1.0 mostly does not.
     datagram_limit: bytes of a packet before encryption, so that it fits an Ethernet frame.
+    tells_suspects_first: a suspect is told of its suspicion with the next ping (Lifeguard's buddy system).
+    forgives_stalls: after a standstill of our own nobody is blamed for it.
+    doubts_deaths: another's word that a member is dead is at first one more doubt. These three are off only where
+        their worth is measured.
     """
 
     probe_interval: float
@@ -39,10 +43,15 @@ class SwimSettings:
     awareness_limit: int = 8
     nack_fraction: float = 0.8
     datagram_limit: int = 1400
+    tells_suspects_first: bool = True
+    forgives_stalls: bool = True
+    doubts_deaths: bool = True
 
     def __post_init__(self) -> None:
         for field in fields(self):
             value = getattr(self, field.name)
+            if isinstance(value, bool):
+                continue
             if not math.isfinite(value) or value < 0 or (value == 0 and field.name != "indirect_checks"):
                 raise ValueError(f"{field.name} is {value}; it must be above 0 and finite")
         if self.probe_timeout >= self.probe_interval:

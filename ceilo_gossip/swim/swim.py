@@ -163,7 +163,7 @@ class Swim:
         """Do what is due. May be called early, and too often; when called late, nobody is blamed for it."""
         # Suspicions are no measure of it: a confirmation may move their end into the past.
         stalled = now - self._prober.next_deadline
-        if stalled > self._settings.probe_interval:
+        if stalled > self._settings.probe_interval and self._settings.forgives_stalls:
             self._forgive(stalled, now)
         self._claims.expire(now)
         self._prober.handle_timer(now)

@@ -30,7 +30,9 @@ class Host:
     events: list[Event] = field(default_factory=list)
     is_running: bool = True
     is_paused: bool = False
+    timers_run: bool = False  # While paused: only messages stand still, in both directions.
     timer_due: float | None = None
+    held: list[Callable[[], None]] = field(default_factory=list)  # What waits in the sockets while paused.
 
     @property
     def address(self) -> Address:
@@ -58,6 +60,7 @@ class GossipWorld:
         self._rng = random.Random(seed)
         self._swim = swim or SwimSettings.lan()
         self._hosts: dict[str, Host] = {}
+        self._by_address: dict[Address, Host] = {}
         self._queue: list[tuple[float, int, Callable[[], None]]] = []
         self._order = itertools.count()
         self._cut: set[tuple[str, str]] = set()
@@ -71,6 +74,7 @@ class GossipWorld:
         serf = Serf(chosen, rng=random.Random(self._rng.random()), now=self.now)
         host = Host(chosen, serf)
         self._hosts[name] = host
+        self._by_address[host.address] = host
         if join:
             serf.join([self.address_of(other) for other in join], self.now)
         self._flush(host)
@@ -96,12 +100,19 @@ class GossipWorld:
     def kill(self, host: Host) -> None:
         host.is_running = False
 
-    def pause(self, host: Host) -> None:
-        """As SIGSTOP: the process stands still, its packets wait in the socket."""
-        host.is_paused = True
+    def pause(self, host: Host, *, timers_run: bool = False) -> None:
+        """As SIGSTOP: the process stands still, its packets wait in the socket.
+
+        timers_run: only messages stand still, as the Lifeguard paper disturbs members; what is sent waits too.
+        """
+        host.is_paused, host.timers_run = True, timers_run
 
     def resume(self, host: Host) -> None:
+        """What waited is read first, as the endpoint does."""
         host.is_paused = False
+        held, host.held = host.held, []
+        for action in held:
+            action()
         self._set_timer(host, force=True)
 
     def cut(self, left: Host, right: Host) -> None:
@@ -166,7 +177,7 @@ class GossipWorld:
         self._at(max(due, self.now), lambda: self._fire(host, due))
 
     def _fire(self, host: Host, due: float) -> None:
-        if not host.is_running or host.is_paused or host.timer_due != due:
+        if not host.is_running or (host.is_paused and not host.timers_run) or host.timer_due != due:
             return
         host.timer_due = None
         self.timers_handled += 1
@@ -174,12 +185,16 @@ class GossipWorld:
         self._flush(host)
 
     def _at_address(self, address: Address) -> Host | None:
-        return next((host for host in self.running if host.address == address), None)
+        host = self._by_address.get(address)
+        return host if host is not None and host.is_running else None
 
     def _reaches(self, source: Host, target: Host | None) -> bool:
         return target is not None and (source.settings.name, target.settings.name) not in self._cut
 
     def _carry(self, source: Host, destination: Address, data: bytes) -> None:
+        if source.is_paused:
+            source.held.append(lambda: self._carry(source, destination, data))
+            return
         if self._rng.random() >= self.loss:
             self._at(self.now + self._rng.uniform(0.0002, 0.002), lambda: self._arrive(source, destination, data))
 
@@ -188,7 +203,7 @@ class GossipWorld:
         if target is None or not self._reaches(source, target):
             return
         if target.is_paused:
-            self._at(self.now + 0.01, lambda: self._arrive(source, destination, data))
+            target.held.append(lambda: self._arrive(source, destination, data))
             return
         target.serf.receive_datagram(data, source.address, self.now)
         self._flush(target)
@@ -199,15 +214,28 @@ class GossipWorld:
             assert message == stream, "the framer must find the end of our own messages"
             return message
 
+        is_finished = False
+
         def finish(reply: bytes | None) -> None:
-            if source.is_running:
-                source.serf.receive_stream_reply(request_id, reply, self.now)
-                self._flush(source)
+            nonlocal is_finished
+            if is_finished or not source.is_running:
+                return
+            if source.is_paused and not (source.timers_run and reply is None):
+                source.held.append(lambda: finish(reply))
+                return
+            is_finished = True
+            source.serf.receive_stream_reply(request_id, reply, self.now)
+            self._flush(source)
 
         def arrive() -> None:
             target = self._at_address(destination)
-            if target is None or target.is_paused or not self._reaches(source, target):
-                self._at(deadline, lambda: finish(None))
+            if target is None or not self._reaches(source, target):
+                return
+            for side in (source, target):
+                if side.is_paused:
+                    side.held.append(arrive)
+                    return
+            if is_finished:
                 return
             caller = replace(source.address, port=40000 + request_id % 20000)
             reply = target.serf.receive_stream(whole(data), caller, self.now)
@@ -215,3 +243,4 @@ class GossipWorld:
             self._at(self.now + 0.002, lambda: finish(whole(reply) if reply else None))
 
         self._at(self.now + 0.002, arrive)
+        self._at(max(deadline, self.now), lambda: finish(None))
