@@ -31,7 +31,16 @@ from ceilo_gossip.health.sighting import HostFacts
 from ceilo_gossip.report.figures import to_sample_payloads
 from ceilo_gossip.report.port import Bus
 from ceilo_gossip.report.sender import Sender
-from ceilo_gossip.serf.events import Event, LeaveFinished, MemberReaped, UserEventReceived
+from ceilo_gossip.serf.events import (
+    Event,
+    LeaveFinished,
+    MemberFailed,
+    MemberJoined,
+    MemberLeft,
+    MemberRefuted,
+    MemberSuspected,
+    MemberUpdated,
+)
 
 LOG = log.getLogger(__name__)
 
@@ -182,11 +191,11 @@ class Agent:
         match event:
             case LeaveFinished():
                 self._left.add(network)
-            case MemberReaped() | UserEventReceived():
-                pass  # What the judge knows outlives the pool's memory; user events are not for us.
-            case _:
+            case MemberJoined() | MemberUpdated() | MemberSuspected() | MemberRefuted() | MemberFailed() | MemberLeft():
                 name = event.name
                 self._carry(lambda now: self._watch.handle_member(network, name, now))
+            case _:
+                pass  # What the judge knows outlives the pool's memory; user events and queries are not for it.
 
     def _carry(self, step: Callable[[float], None]) -> None:
         """Do one step and arm the timer for the next."""

@@ -1,6 +1,6 @@
 """What a Serf member tells its owner: the member events of SWIM, as Serf sees them, and its own."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from ceilo_gossip.swim.events import (
     MemberFailed,
@@ -11,6 +11,7 @@ from ceilo_gossip.swim.events import (
     MemberSuspected,
     MemberUpdated,
 )
+from ceilo_gossip.wire.address import Address
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,6 +21,54 @@ class UserEventReceived:
     name: str
     payload: bytes
     ltime: int
+    at: float
+
+
+@dataclass(frozen=True, slots=True)
+class QueryReceived:
+    """Somebody, perhaps we, asks all members something; it may be answered until the deadline.
+
+    id, ltime: which query. payload: the question; it has no repr, because some carry keys. source: the asker's name.
+    reply_to: where the asker waits. relay_factor: through how many others the answer shall also go.
+    """
+
+    id: int
+    ltime: int
+    name: str
+    payload: bytes = field(repr=False)
+    source: str
+    deadline: float
+    at: float
+    reply_to: Address
+    relay_factor: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class QueryAcked:
+    """`member` has received our query `id`."""
+
+    id: int
+    member: str
+    at: float
+
+
+@dataclass(frozen=True, slots=True)
+class QueryAnswered:
+    """`member` has answered our query `id`. payload: the answer; it has no repr, because some carry keys."""
+
+    id: int
+    member: str
+    payload: bytes = field(repr=False)
+    at: float
+
+
+@dataclass(frozen=True, slots=True)
+class QueryFinished:
+    """The deadline of our query `id` is over. acks, answers: how many members gave one."""
+
+    id: int
+    acks: int
+    answers: int
     at: float
 
 
@@ -40,6 +89,10 @@ Event = (
     | MemberLeft
     | MemberReaped
     | UserEventReceived
+    | QueryReceived
+    | QueryAcked
+    | QueryAnswered
+    | QueryFinished
     | LeaveFinished
 )
 
@@ -53,5 +106,9 @@ __all__ = [
     "MemberRefuted",
     "MemberSuspected",
     "MemberUpdated",
+    "QueryAcked",
+    "QueryAnswered",
+    "QueryFinished",
+    "QueryReceived",
     "UserEventReceived",
 ]

@@ -80,6 +80,10 @@ class Roster:
     def __iter__(self) -> Iterator[Entry]:
         return iter(self._entries.values())
 
+    def __len__(self) -> int:
+        """All that are remembered, the gone included."""
+        return len(self._entries)
+
     def get(self, name: str) -> Entry | None:
         return self._entries.get(name)
 

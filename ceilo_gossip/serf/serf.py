@@ -3,9 +3,9 @@
 The five verbs (`receive_datagram`, `handle_timer`, `get_timer`, `datagrams_to_send`, `next_event`), the same for
 streams, and what an owner may ask for. All instants are monotonic seconds. Nothing a peer sends makes a verb raise.
 
-Speaks enough of Serf to live in a pool with real agents: tags, intents, states, user events and queries are
-understood and spread on. Queries are acknowledged; `_serf_ping` needs no more. Never answered is `_serf_conflict`,
-because one wrong answer makes a healthy agent shut down.
+Speaks Serf: tags, intents, states, user events and queries are understood and spread on. Queries named `_serf_...`
+are Serf's own and not the owner's: they are acknowledged, and `_serf_ping` needs no more. Never answered is
+`_serf_conflict`, because one wrong answer makes a healthy agent shut down.
 """
 
 import enum
@@ -13,11 +13,13 @@ import random
 from collections import deque
 from collections.abc import Mapping, Sequence
 
+from ceilo_gossip.serf.answering import Answering, received
 from ceilo_gossip.serf.clock import LamportClock
-from ceilo_gossip.serf.events import Event, LeaveFinished, UserEventReceived
+from ceilo_gossip.serf.events import Event, LeaveFinished, QueryReceived, UserEventReceived
 from ceilo_gossip.serf.filters import matches
 from ceilo_gossip.serf.joining import Joining
 from ceilo_gossip.serf.member import Member
+from ceilo_gossip.serf.queries import Queries, QueryRequest
 from ceilo_gossip.serf.roster import Roster, SerfStatus
 from ceilo_gossip.serf.seen import SeenRing
 from ceilo_gossip.serf.settings import SerfSettings
@@ -39,7 +41,6 @@ from ceilo_gossip.wire.serf_codec import decode_serf, encode_serf
 from ceilo_gossip.wire.serf_messages import (
     QUERY_IS_NOT_BROADCAST,
     QUERY_WANTS_ACK,
-    RESPONSE_IS_ACK,
     JoinIntent,
     LeaveIntent,
     Query,
@@ -52,6 +53,7 @@ from ceilo_gossip.wire.tags import encode_tags
 
 _INTENTS, _QUERIES, _EVENTS = range(3)  # queues, the first goes first
 _OWN_LEAVE = "own leave"
+_INTERNAL = "_serf_"  # what the names of Serf's own queries begin with
 
 
 class Phase(enum.Enum):
@@ -79,6 +81,16 @@ class Serf:
         self._events: deque[Event] = deque()
         self._member_clock, self._event_clock, self._query_clock = LamportClock(), LamportClock(), LamportClock()
         self._seen_events, self._seen_queries = SeenRing(), SeenRing()
+        self._queries = Queries(settings, rng, self._swim.counters)
+        self._answering = Answering(
+            settings.name,
+            self._swim.table.own.address,
+            self._roster,
+            rng,
+            self._swim.counters,
+            send=self._swim.send_user_message,
+            deliver=self._receive_response,
+        )
         self._reap_at = now + settings.reap_interval
         self._phase = Phase.RUNNING
         self._phase_deadline = float("inf")
@@ -105,6 +117,7 @@ class Serf:
         for address in self._joining.due(now, self._roster):
             if not self._swim.exchange_with(address, now, is_join=True):
                 self._joining.finished(address, succeeded=False)
+        self._events.extend(self._queries.expire(now))
         if self._reap_at <= now:
             self._reap_at = now + self._settings.reap_interval
             self._events.extend(
@@ -122,7 +135,13 @@ class Serf:
         """When `handle_timer` wants to be called next; None once we have left."""
         if self._phase is Phase.LEFT:
             return None
-        return min(self._swim.get_timer(), self._joining.next_deadline, self._reap_at, self._phase_deadline)
+        return min(
+            self._swim.get_timer(),
+            self._joining.next_deadline,
+            self._queries.next_deadline,
+            self._reap_at,
+            self._phase_deadline,
+        )
 
     def datagrams_to_send(self, now: float) -> list[Datagram]:
         """What is to be sent now."""
@@ -172,6 +191,24 @@ class Serf:
         """Announce other tags; `ValueError` when they do not fit into 512 bytes."""
         self._swim.announce(encode_tags(tags), now)
         self._drain(now)
+
+    def query(self, request: QueryRequest, now: float) -> int:
+        """Ask the pool, ourselves included: the id under which acks and answers are told, and then the end.
+
+        `ValueError` when it does not fit into 1024 bytes, too many queries run, or we are leaving.
+        """
+        if self._phase is not Phase.RUNNING:
+            raise ValueError("a member that leaves asks nothing any more")
+        query = self._queries.ask(request, now, ltime=self._query_clock.time, living=self._swim.table.living)
+        self._receive_query(query, encode_serf(query), now)
+        return query.id
+
+    def answer(self, query: QueryReceived, payload: bytes, now: float) -> bool:
+        """Answer a query; False when its deadline is over. `ValueError` when the answer is over 1024 bytes encoded.
+
+        Only the first answer counts.
+        """
+        return self._answering.answer(query, payload, now)
 
     def probe(self, name: str, now: float) -> bool:
         """Ping a member at once; its `last_ack_at` tells whether it answered. False when it is not known."""
@@ -233,7 +270,9 @@ class Serf:
             case UserEvent():
                 self._receive_event(message, payload, now)
             case Query():
-                self._receive_query(message, payload)
+                self._receive_query(message, payload, now)
+            case QueryResponse():
+                self._receive_response(message, now)
             case Relay():
                 self._relay(message)
             case _:
@@ -270,16 +309,25 @@ class Serf:
         if payload is not None:
             self._swim.broadcast_user_message(payload, queue=_EVENTS)
 
-    def _receive_query(self, query: Query, payload: bytes) -> None:
+    def _receive_query(self, query: Query, payload: bytes, now: float) -> None:
         self._query_clock.witness(query.ltime)
         if not self._seen_queries.is_new(query.ltime, query.id, clock=self._query_clock.time):
             return
         if not query.flags & QUERY_IS_NOT_BROADCAST:
             # Even when it is not for us: others hear it through us.
             self._swim.broadcast_user_message(payload, queue=_QUERIES)
-        if query.flags & QUERY_WANTS_ACK and matches(query.filters, self.name, self._roster.own.tags):
-            ack = QueryResponse(query.ltime, query.id, self.name, RESPONSE_IS_ACK, b"")
-            self._swim.send_user_message(encode_serf(ack), query.reply_to)
+        if not matches(query.filters, self.name, self._roster.own.tags):
+            return
+        question = received(query, now)
+        if query.flags & QUERY_WANTS_ACK:
+            self._answering.acknowledge(question, now)
+        if not query.name.startswith(_INTERNAL):
+            self._events.append(question)
+
+    def _receive_response(self, response: QueryResponse, now: float) -> None:
+        event = self._queries.receive(response, now, members=len(self._roster))
+        if event is not None:
+            self._events.append(event)
 
     def _relay(self, relay: Relay) -> None:
         """Pass on to members only: a pool is not a way to send packets to anybody."""

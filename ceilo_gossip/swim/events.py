@@ -1,6 +1,6 @@
 """What a pool tells its owner, in the order in which it happened. All instants are monotonic seconds (`now`)."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from ceilo_gossip.wire.address import Address
 
@@ -65,9 +65,12 @@ class MemberReaped:
 
 @dataclass(frozen=True, slots=True)
 class UserMessageReceived:
-    """A message of the layer above arrived, by gossip or directly. payload: its bytes, type byte first."""
+    """A message of the layer above arrived, by gossip or directly.
 
-    payload: bytes
+    payload: its bytes, type byte first; without repr, because some carry keys.
+    """
+
+    payload: bytes = field(repr=False)
     at: float
 
 

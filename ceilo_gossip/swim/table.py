@@ -76,6 +76,11 @@ class Table:
     def __iter__(self) -> Iterator[Record]:
         return iter(self._records.values())
 
+    @property
+    def living(self) -> int:
+        """How many are neither dead nor left, ourselves and the suspects included."""
+        return sum(not record.is_gone for record in self)
+
     def get(self, name: str) -> Record | None:
         return self._records.get(name)
 

@@ -3,7 +3,7 @@
 `raw_host` fields are 4 or 16 bytes as they came, for peers compare them byte by byte.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from ceilo_gossip.wire.address import MAX_PORT, Address, is_host_of_a_member, raw_to_host
 from ceilo_gossip.wire.checks import (
@@ -185,9 +185,9 @@ class PushPull:
 
 @dataclass(frozen=True, slots=True)
 class UserMessage:
-    """A message of the layer above."""
+    """A message of the layer above. It has no repr, because some of Serf's carry keys."""
 
-    payload: bytes
+    payload: bytes = field(repr=False)
 
 
 @dataclass(frozen=True, slots=True)

@@ -95,6 +95,7 @@ class Query:
     """A question to all members that its filters match; answers go straight to the sender.
 
     filters: encoded, see `decode_filter`. timeout_ns: nanoseconds. flags: QUERY_WANTS_ACK, QUERY_IS_NOT_BROADCAST.
+    payload: without repr, because some carry keys.
     """
 
     ltime: int
@@ -107,7 +108,7 @@ class Query:
     relay_factor: int
     timeout_ns: int
     name: str
-    payload: bytes
+    payload: bytes = field(repr=False)
 
     def __post_init__(self) -> None:
         check_ltime("ltime", self.ltime)
@@ -129,13 +130,16 @@ class Query:
 
 @dataclass(frozen=True, slots=True)
 class QueryResponse:
-    """The answer, or with RESPONSE_IS_ACK only the acknowledgement, of `member` to a query."""
+    """The answer, or with RESPONSE_IS_ACK only the acknowledgement, of `member` to a query.
+
+    payload: without repr, because some carry keys.
+    """
 
     ltime: int
     id: int
     member: str
     flags: int
-    payload: bytes
+    payload: bytes = field(repr=False)
 
     def __post_init__(self) -> None:
         check_ltime("ltime", self.ltime)
@@ -189,7 +193,7 @@ class Relay:
 
     destination: Address
     destination_name: str
-    inner: bytes
+    inner: bytes = field(repr=False)
 
     def __post_init__(self) -> None:
         check_name("destination", self.destination_name, may_be_empty=True)

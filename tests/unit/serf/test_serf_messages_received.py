@@ -1,22 +1,17 @@
 """What a Serf member does with the messages of others, real agents' included."""
 
-import random
-from dataclasses import dataclass, field
-
 import pytest
 
 from ceilo_gossip.serf.clock import LamportClock
-from ceilo_gossip.serf.events import Event, MemberFailed, MemberLeft, MemberReaped, MemberSuspected, UserEventReceived
+from ceilo_gossip.serf.events import MemberFailed, MemberLeft, MemberReaped, MemberSuspected, UserEventReceived
 from ceilo_gossip.serf.filters import matches
 from ceilo_gossip.serf.seen import MAX_PER_LTIME, SeenRing
-from ceilo_gossip.serf.serf import Serf
 from ceilo_gossip.serf.settings import SerfSettings
 from ceilo_gossip.swim.states import MemberState
 from ceilo_gossip.wire.address import Address
 from ceilo_gossip.wire.checks import MAX_LTIME
-from ceilo_gossip.wire.codec import decode_from_stream, encode, encode_for_stream
-from ceilo_gossip.wire.messages import Dead, ErrorMessage, Message, PushPull, Suspect, UserMessage
-from ceilo_gossip.wire.packet import unpack_datagram
+from ceilo_gossip.wire.codec import decode_from_stream, encode_for_stream
+from ceilo_gossip.wire.messages import Dead, ErrorMessage, Message, PushPull
 from ceilo_gossip.wire.serf_codec import decode_serf, encode_filter, encode_serf
 from ceilo_gossip.wire.serf_messages import (
     JoinIntent,
@@ -26,63 +21,12 @@ from ceilo_gossip.wire.serf_messages import (
     Query,
     QueryResponse,
     Relay,
-    SerfMessage,
     SerfState,
     TagFilter,
     UserEvent,
 )
-from tests.support.swim_member import BELIEVED_AFTER, OWN, address_of, alive
-
-ASKER = address_of("p5")
-
-
-@dataclass
-class LoneSerf:
-    """The member "me" of role "web" that knows p2..p5; the test plays them."""
-
-    now: float = 1000.0
-    serf: Serf = field(init=False)
-
-    def __post_init__(self) -> None:
-        settings = SerfSettings("me", OWN, tags={"role": "web"}, tombstone_timeout=100.0, reconnect_timeout=200.0)
-        self.serf = Serf(settings, rng=random.Random(1), now=self.now)
-        for number in range(2, 6):
-            self.hear(alive(f"p{number}"))
-        self.events()
-        self.told()
-
-    def hear(self, message: Message) -> None:
-        self.serf.receive_datagram(encode(message), ASKER, self.now)
-
-    def hear_serf(self, message: SerfMessage) -> None:
-        self.hear(UserMessage(encode_serf(message)))
-
-    def bury(self, name: str, by: str) -> None:
-        """`by` doubts a member at incarnation 1 and gives it up when its time to refute is over."""
-        self.hear(Suspect(1, name, by))
-        self.now += BELIEVED_AFTER
-        self.hear(Dead(1, name, by))
-
-    def events(self) -> list[Event]:
-        told = []
-        while (event := self.serf.next_event()) is not None:
-            told.append(event)
-        return told
-
-    def told(self) -> list[tuple[SerfMessage, Address]]:
-        """The Serf messages sent at once and with the next gossip."""
-        self.serf.handle_timer(self.now)
-        self.now += 0.2
-        self.serf.handle_timer(self.now)
-        return [
-            (decode_serf(message.payload), datagram.destination)
-            for datagram in self.serf.datagrams_to_send(self.now)
-            for message in unpack_datagram(datagram.data).messages
-            if isinstance(message, UserMessage)
-        ]
-
-    def state(self, name: str) -> MemberState:
-        return self.serf.members()[name].state
+from tests.support.serf_member import ASKER, LoneSerf
+from tests.support.swim_member import OWN, address_of, alive
 
 
 def query(name: str, *filters: NameFilter | TagFilter, flags: int = 1, number: int = 1) -> Query:
