@@ -71,12 +71,19 @@ class Answering:
         """Answer; False when the deadline is over. `ValueError` when the answer does not fit."""
         if now > query.deadline:
             return False
-        response = QueryResponse(query.ltime, query.id, self._name, 0, payload)
+        response = self._response(query, payload)
         length = len(encode_serf(response))
         if length > MAX_RESPONSE_LENGTH:
             raise ValueError(f"the answer has {length} bytes encoded; {MAX_RESPONSE_LENGTH} fit")
         self._respond(query, response, now)
         return True
+
+    def fits(self, query: QueryReceived, payload: bytes) -> bool:
+        """Whether an answer is short enough."""
+        return len(encode_serf(self._response(query, payload))) <= MAX_RESPONSE_LENGTH
+
+    def _response(self, query: QueryReceived, payload: bytes) -> QueryResponse:
+        return QueryResponse(query.ltime, query.id, self._name, 0, payload)
 
     def _respond(self, query: QueryReceived, response: QueryResponse, now: float) -> None:
         if query.reply_to == self._address:

@@ -12,6 +12,7 @@ from ceilo_gossip.swim.events import (
     MemberUpdated,
 )
 from ceilo_gossip.wire.address import Address
+from ceilo_gossip.wire.keyring import Keyring
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,6 +74,19 @@ class QueryFinished:
 
 
 @dataclass(frozen=True, slots=True)
+class KeyringChanging:
+    """The pool, or we ourselves, want our keyring to become `keyring`; it has no repr that shows a key.
+
+    The owner stores it durably and calls `key_stored`, which makes it effective and tells the asker so, or
+    `key_refused`. query: who asked for what (`source`, `name`), and until when the answer counts.
+    """
+
+    query: QueryReceived
+    keyring: Keyring
+    at: float
+
+
+@dataclass(frozen=True, slots=True)
 class LeaveFinished:
     """Our own graceful leave is done; the sockets may be closed."""
 
@@ -93,11 +107,13 @@ Event = (
     | QueryAcked
     | QueryAnswered
     | QueryFinished
+    | KeyringChanging
     | LeaveFinished
 )
 
 __all__ = [
     "Event",
+    "KeyringChanging",
     "LeaveFinished",
     "MemberFailed",
     "MemberJoined",

@@ -4,8 +4,8 @@ The five verbs (`receive_datagram`, `handle_timer`, `get_timer`, `datagrams_to_s
 streams, and what an owner may ask for. All instants are monotonic seconds. Nothing a peer sends makes a verb raise.
 
 Speaks Serf: tags, intents, states, user events and queries are understood and spread on. Queries named `_serf_...`
-are Serf's own and not the owner's: they are acknowledged, and `_serf_ping` needs no more. Never answered is
-`_serf_conflict`, because one wrong answer makes a healthy agent shut down.
+are Serf's own and not the owner's: all are acknowledged, `_serf_ping` needs no more, and those about keys are answered
+by `rotation`. Never answered is `_serf_conflict`, because one wrong answer makes a healthy agent shut down.
 """
 
 import enum
@@ -15,12 +15,14 @@ from collections.abc import Mapping, Sequence
 
 from ceilo_gossip.serf.answering import Answering, received
 from ceilo_gossip.serf.clock import LamportClock
-from ceilo_gossip.serf.events import Event, LeaveFinished, QueryReceived, UserEventReceived
+from ceilo_gossip.serf.events import Event, KeyringChanging, LeaveFinished, QueryReceived, UserEventReceived
 from ceilo_gossip.serf.filters import matches
 from ceilo_gossip.serf.joining import Joining
+from ceilo_gossip.serf.keys import KEY_QUERIES
 from ceilo_gossip.serf.member import Member
 from ceilo_gossip.serf.queries import Queries, QueryRequest
 from ceilo_gossip.serf.roster import Roster, SerfStatus
+from ceilo_gossip.serf.rotation import Rotation
 from ceilo_gossip.serf.seen import SeenRing
 from ceilo_gossip.serf.settings import SerfSettings
 from ceilo_gossip.swim.events import (
@@ -37,6 +39,7 @@ from ceilo_gossip.swim.output import Datagram, StreamRequest
 from ceilo_gossip.swim.swim import Identity, Swim
 from ceilo_gossip.wire.address import Address
 from ceilo_gossip.wire.errors import WireError
+from ceilo_gossip.wire.keyring import Keyring
 from ceilo_gossip.wire.serf_codec import decode_serf, encode_serf
 from ceilo_gossip.wire.serf_messages import (
     QUERY_IS_NOT_BROADCAST,
@@ -54,6 +57,7 @@ from ceilo_gossip.wire.tags import encode_tags
 _INTENTS, _QUERIES, _EVENTS = range(3)  # queues, the first goes first
 _OWN_LEAVE = "own leave"
 _INTERNAL = "_serf_"  # what the names of Serf's own queries begin with
+_PING = "_serf_ping"
 
 
 class Phase(enum.Enum):
@@ -90,6 +94,9 @@ class Serf:
             self._swim.counters,
             send=self._swim.send_user_message,
             deliver=self._receive_response,
+        )
+        self._rotation = Rotation(
+            self._swim, self._answering, self._events, self._swim.counters, is_stored=settings.keyring_is_stored
         )
         self._reap_at = now + settings.reap_interval
         self._phase = Phase.RUNNING
@@ -210,6 +217,19 @@ class Serf:
         """
         return self._answering.answer(query, payload, now)
 
+    @property
+    def keyring(self) -> Keyring | None:
+        """The keys in use; None for plain text."""
+        return self._swim.keyring
+
+    def key_stored(self, change: KeyringChanging, now: float) -> None:
+        """A changed keyring is stored durably: from now on it is used, and who asked for it is told."""
+        self._rotation.stored(change, now)
+
+    def key_refused(self, change: KeyringChanging, reason: str, now: float) -> None:
+        """A changed keyring could not be stored, so nothing changes. reason: told to who asked for it."""
+        self._rotation.refused(change, reason, now)
+
     def probe(self, name: str, now: float) -> bool:
         """Ping a member at once; its `last_ack_at` tells whether it answered. False when it is not known."""
         return self._swim.probe(name, now)
@@ -323,6 +343,10 @@ class Serf:
             self._answering.acknowledge(question, now)
         if not query.name.startswith(_INTERNAL):
             self._events.append(question)
+        elif query.name in KEY_QUERIES:
+            self._rotation.receive(question, now)
+        elif query.name != _PING:
+            self._swim.counters["internal_queries_unanswered"] += 1
 
     def _receive_response(self, response: QueryResponse, now: float) -> None:
         event = self._queries.receive(response, now, members=len(self._roster))

@@ -20,6 +20,8 @@ class SerfSettings:
     address: where its sockets are bound, and what it announces.
     tags: what it announces about itself, at most 512 bytes encoded.
     keyring: None sends and accepts plain text only.
+    keyring_is_stored: the owner stores each changed keyring (`KeyringChanging`) before it is used and confirmed; False
+        when nobody does, so that a change holds until the next start only.
     label: separates pools that share a network; b"" for none (the only value the Debian agent understands).
     join_retry_first, join_retry_last: wait before the first repeated join; it doubles up to the last.
     reconnect_interval: how often a failed member is dialled, so that a healed partition is noticed. Serf waits 30 s;
@@ -33,6 +35,7 @@ class SerfSettings:
     address: Address
     tags: Mapping[str, str] = field(default_factory=dict)
     keyring: Keyring | None = None
+    keyring_is_stored: bool = False
     swim: SwimSettings = field(default_factory=SwimSettings.lan)
     label: bytes = b""
     join_retry_first: float = 1.0

@@ -33,11 +33,14 @@ class PendingRequest:
 
 
 class Streams:
-    """Requests over TCP: made here, opened by the transport, and matched with their replies."""
+    """Requests over TCP: made here, opened by the transport, and matched with their replies.
+
+    keyring: may be replaced by another one at any time; a request already made keeps what it was packed with.
+    """
 
     def __init__(self, counters: Counter[str], *, keyring: Keyring | None, label: bytes) -> None:
         self._counters = counters
-        self._keyring = keyring
+        self.keyring = keyring
         self._label = label
         self._next_id = 1
         self._waiting: list[StreamRequest] = []
@@ -63,12 +66,12 @@ class Streams:
         return self._pending.pop(request_id, None)
 
     def pack(self, message: bytes) -> bytes:
-        return pack_stream(message, keyring=self._keyring, label=self._label)
+        return pack_stream(message, keyring=self.keyring, label=self._label)
 
     def unpack(self, data: bytes) -> Message | None:
         """The message of a whole stream, None (and counted) when it is none."""
         try:
-            return unpack_stream(data, keyring=self._keyring, label=self._label)
+            return unpack_stream(data, keyring=self.keyring, label=self._label)
         except WireError as error:
             self._counters[f"streams_refused_{type(error).__name__}"] += 1
             return None

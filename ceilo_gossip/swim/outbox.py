@@ -19,7 +19,7 @@ _CRC_PROTOCOL = 5
 class Outbox:
     """Packets in the making. Beyond MAX_WAITING new ones are dropped and counted: UDP promises nothing."""
 
-    __slots__ = ("_counters", "_keyring", "_label", "_limit", "_queues", "_table", "_waiting")
+    __slots__ = ("_counters", "_label", "_limit", "_queues", "_table", "_waiting", "keyring")
 
     def __init__(
         self,
@@ -31,11 +31,14 @@ class Outbox:
         label: bytes,
         datagram_limit: int,
     ) -> None:
-        """queues: emptied in this order, so what members say of each other goes before what users say."""
+        """queues: emptied in this order, so what members say of each other goes before what users say.
+
+        keyring: may be replaced by another one later.
+        """
         self._table = table
         self._queues = queues
         self._counters = counters
-        self._keyring = keyring
+        self.keyring = keyring
         self._label = label
         overhead = COMPOUND_OVERHEAD + (2 + len(label) if label else 0) + (OVERHEAD if keyring else 0)
         self._limit = datagram_limit - overhead
@@ -95,8 +98,8 @@ class Outbox:
             self._counters["datagrams_over_limit"] += 1
             return
         # An authenticated packet needs no checksum.
-        with_crc = self._keyring is None and to is not None and to.protocol_limit >= _CRC_PROTOCOL
-        data = pack_datagram(parts, keyring=self._keyring, label=self._label, with_crc=with_crc)
+        with_crc = self.keyring is None and to is not None and to.protocol_limit >= _CRC_PROTOCOL
+        data = pack_datagram(parts, keyring=self.keyring, label=self._label, with_crc=with_crc)
         self._waiting.append(Datagram(data, destination))
 
     def take_datagrams(self) -> list[Datagram]:

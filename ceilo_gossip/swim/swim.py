@@ -50,7 +50,7 @@ USER_QUEUES = 3  # Serf's: intents, queries, events
 
 @dataclass(frozen=True, slots=True)
 class Identity:
-    """Who we are in the pool. meta: what we announce; at most 512 bytes."""
+    """Who we are in the pool. meta: what we announce; at most 512 bytes. keyring: what we start with."""
 
     name: str
     address: Address
@@ -74,6 +74,7 @@ class Swim:
         """local_state: gives the bytes that the layer above adds to a push/pull."""
         self._settings = settings
         self._identity = identity
+        self._keyring = identity.keyring
         self._rng = rng
         self.counters: Counter[str] = Counter()
         self._events: deque[SwimEvent] = deque()
@@ -114,7 +115,7 @@ class Swim:
     def receive_datagram(self, data: bytes, source: Address, now: float) -> None:
         """A packet has come. One that cannot be read is dropped and counted."""
         try:
-            packet = unpack_datagram(data, keyring=self._identity.keyring, label=self._identity.label)
+            packet = unpack_datagram(data, keyring=self._keyring, label=self._identity.label)
         except WireError as error:
             self.counters[f"datagrams_refused_{type(error).__name__}"] += 1
             return
@@ -226,7 +227,7 @@ class Swim:
             case UserMessage():
                 self._events.append(UserMessageReceived(message.payload, now))
                 return b""
-            case None if self._identity.keyring is None:
+            case None if self._keyring is None:
                 return self._streams.pack(encode_for_stream(ErrorMessage("the request was not understood")))
             case _:
                 return b""
@@ -282,6 +283,18 @@ class Swim:
     def broadcast_user_message(self, payload: bytes, *, queue: int, about: str | None = None) -> None:
         """Gossip a message of the layer above. queue: 0 goes first."""
         self.user_queues[queue].push(encode(UserMessage(payload)), about=about)
+
+    @property
+    def keyring(self) -> Keyring | None:
+        """The keys in use; None for plain text."""
+        return self._keyring
+
+    def use_keyring(self, keyring: Keyring) -> None:
+        """Encrypt and decrypt with other keys from now on. A plain pool stays plain, for peers could not follow."""
+        assert self._keyring is not None, "a pool without encryption has no keyring to replace"
+        self._keyring = keyring
+        self._outbox.keyring = keyring
+        self._streams.keyring = keyring
 
     @property
     def awareness(self) -> int:

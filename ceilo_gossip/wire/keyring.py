@@ -64,13 +64,23 @@ class Keyring:
 
     def to_json(self) -> str:
         """The text of serf's keyring file. It holds the keys: write it for the owner's eyes only (mode 0600)."""
-        return json.dumps([base64.b64encode(key).decode("ascii") for key in self._keys])
+        return json.dumps(list(self.to_base64()))
+
+    def to_base64(self) -> tuple[str, ...]:
+        """The keys themselves, primary first, as Serf writes them. Show them to nobody who did not ask."""
+        return tuple(base64.b64encode(key).decode("ascii") for key in self._keys)
 
     def __repr__(self) -> str:
         return f"Keyring(<{len(self._keys)} keys>)"
 
     def __len__(self) -> int:
         return len(self._keys)
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Keyring) and self._keys == other._keys
+
+    def __hash__(self) -> int:
+        return hash(self._keys)
 
     def adding(self, key: bytes) -> "Keyring":
         """This ring with one more key at its end; the same ring when it is there already."""

@@ -34,8 +34,8 @@ class LoneSerf:
     serf: Serf = field(init=False)
 
     def __post_init__(self) -> None:
-        chosen = {"tags": {"role": "web"}, "tombstone_timeout": 100.0, "reconnect_timeout": 200.0, **self.options}
-        settings = SerfSettings("me", OWN, keyring=self.keyring, **chosen)
+        usual = {"name": "me", "tags": {"role": "web"}, "tombstone_timeout": 100.0, "reconnect_timeout": 200.0}
+        settings = SerfSettings(**{**usual, **self.options}, address=OWN, keyring=self.keyring)
         self.serf = Serf(settings, rng=random.Random(1), now=self.now)
         for number in range(2, 6):
             self.hear(alive(f"p{number}"))
