@@ -7,8 +7,9 @@ normal life. Two kinds of standstill:
 * ``messages``, the paper's: timers run, but nothing that was sent leaves and nothing that came is read until it ends.
 * ``process``, a starved or stopped process: timers stand still as well and are late when it goes on.
 
-Contestants: ``swim`` is our code with everything of Lifeguard switched off, and with our two additions (forgiven stalls, doubted deaths);
-``lifeguard`` is what we ship; ``alpha-4`` and ``alpha-2`` wait less long for refutations (the paper's alpha).
+Contestants: ``swim`` is our code with everything of Lifeguard switched off, and with our two additions (forgiven
+stalls, doubted deaths); ``lifeguard`` is what we ship; ``alpha-4`` and ``alpha-2`` wait less long for refutations (the
+paper's alpha).
 What counts as a false positive: a member declares another one failed that is not disturbed. FP: by anybody; FP-: by a
 member that is not disturbed itself. Detection: from the kill of a healthy member to the first healthy member that
 declares it failed, and to the last.
