@@ -47,7 +47,6 @@ class Pool:
         self._endpoint = Endpoint(
             self._serf, bind=bind, clock=clock, on_event=lambda event: on_event(self.network, event)
         )
-        self._answered: dict[str, float] = {}
 
     async def start(self) -> None:
         """Open the sockets and ask to be let in; OSError if the address is not ours or taken."""
@@ -86,7 +85,7 @@ class Pool:
 
     def sighting(self, name: str) -> Sighting | None:
         """Return what the pool says of `name` now, None if it forgot it."""
-        member = self._serf.members().get(name)
+        member = self._serf.member(name)
         if member is None:
             return None
         presence = _PRESENCE[member.state]
@@ -101,10 +100,4 @@ class Pool:
 
     def take_answers(self) -> dict[str, float]:
         """Return, by name, when the question was asked that a member has answered since the last call."""
-        news = {
-            name: member.last_ack_at
-            for name, member in self._serf.members().items()
-            if member.last_ack_at is not None and member.last_ack_at != self._answered.get(name)
-        }
-        self._answered.update(news)
-        return news
+        return self._serf.take_answers()

@@ -14,12 +14,14 @@ Members stay listed long after SWIM has forgotten them, so that they can be dial
 """
 
 import enum
-from collections.abc import Iterator
+import functools
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
 
 from ceilo_gossip.serf.events import Event, MemberFailed, MemberLeft, MemberReaped
 from ceilo_gossip.serf.member import Member
+from ceilo_gossip.swim.answers import Answer
 from ceilo_gossip.swim.states import MemberState
 from ceilo_gossip.swim.table import MAX_MEMBERS, Record
 from ceilo_gossip.wire.errors import WireError
@@ -41,30 +43,42 @@ class SerfStatus(enum.IntEnum):
 
 @dataclass(slots=True, eq=False)
 class Entry:
-    """One member. record: SWIM's last record of it. gone_at: since when it is FAILED or LEFT."""
+    """One member. record: SWIM's, as of the last event about it. gone_at: since when it is FAILED or LEFT.
+
+    last_answer: the last before it was gone.
+    """
 
     record: Record
     status: SerfStatus
-    tags: MappingProxyType[str, str]
     status_ltime: int = 0
     gone_at: float | None = None
+    last_answer: Answer | None = None
 
     @property
-    def view(self) -> Member:
-        """What the layers above may see."""
-        record = self.record
+    def name(self) -> str:
+        return self.record.name
+
+    @property
+    def tags(self) -> Mapping[str, str]:
+        """What the member announced."""
+        return tags_in(self.record.meta)
+
+    def view(self, record: Record | None, answer: Answer | None) -> Member:
+        """What the layers above may see. record: SWIM's present one; None when SWIM has forgotten the member."""
+        record = record or self.record
+        answer = answer or self.last_answer
         state = record.state
         if self.status is SerfStatus.LEFT and record.is_gone:
             state = MemberState.LEFT
         return Member(
             name=record.name,
             address=record.address,
-            tags=self.tags,
+            tags=tags_in(record.meta),
             state=state,
             incarnation=record.incarnation,
             changed_at=record.changed_at,
-            last_ack_at=record.last_ack_at,
-            round_trip=record.round_trip,
+            last_ack_at=None if answer is None else answer.asked_at,
+            round_trip=None if answer is None else answer.round_trip,
             suspected_at=record.suspected_at,
         )
 
@@ -73,7 +87,7 @@ class Roster:
     """All members by name."""
 
     def __init__(self, own: Record) -> None:
-        self._entries = {own.name: Entry(own, SerfStatus.ALIVE, tags_of(own))}
+        self._entries = {own.name: Entry(own, SerfStatus.ALIVE)}
         self._own_name = own.name
         self._early: dict[str, tuple[JoinIntent | LeaveIntent, float]] = {}
 
@@ -139,11 +153,10 @@ class Roster:
             entry.record = record
             entry.status = SerfStatus.ALIVE
             entry.gone_at = None
-            entry.tags = tags_of(record)
             return
         if len(self._entries) >= MAX_MEMBERS:
             self._drop_longest_gone()
-        entry = Entry(record, SerfStatus.ALIVE, tags_of(record))
+        entry = Entry(record, SerfStatus.ALIVE)
         early = self._early.pop(record.name, None)
         if early is not None:
             entry.status_ltime = early[0].ltime
@@ -156,19 +169,21 @@ class Roster:
         gone = [entry for entry in self if entry.gone_at is not None]
         if gone:
             oldest = min(gone, key=lambda entry: entry.gone_at or 0.0)
-            del self._entries[oldest.record.name]
+            del self._entries[oldest.name]
 
-    def updated(self, name: str) -> None:
-        """A member has announced another meta."""
-        entry = self._entries.get(name)
+    def updated(self, record: Record) -> None:
+        """SWIM believes something else of a member."""
+        entry = self._entries.get(record.name)
         if entry is not None:
-            entry.tags = tags_of(entry.record)
+            entry.record = record
 
-    def gone(self, event: MemberFailed | MemberLeft) -> Event:
+    def gone(self, event: MemberFailed | MemberLeft, record: Record, answer: Answer | None) -> Event:
         """SWIM has lost this member: what that means, given what it had announced."""
         entry = self._entries.get(event.name)
         if entry is None:
             return event
+        entry.record = record
+        entry.last_answer = answer
         entry.gone_at = event.at
         if isinstance(event, MemberLeft) or entry.status in (SerfStatus.LEAVING, SerfStatus.LEFT):
             entry.status = SerfStatus.LEFT
@@ -188,9 +203,10 @@ class Roster:
         return events
 
 
-def tags_of(record: Record) -> MappingProxyType[str, str]:
-    """The tags a record's meta holds; a meta that is none of Serf's holds none."""
+@functools.lru_cache(maxsize=1024)
+def tags_in(meta: bytes) -> Mapping[str, str]:
+    """The tags that a meta holds, read only when somebody asks; a meta that is none of Serf's holds none."""
     try:
-        return MappingProxyType(decode_tags(record.meta))
+        return MappingProxyType(decode_tags(meta))
     except WireError:
         return MappingProxyType({})

@@ -21,7 +21,7 @@ from ceilo_gossip.serf.joining import Joining
 from ceilo_gossip.serf.keys import KEY_QUERIES
 from ceilo_gossip.serf.member import Member
 from ceilo_gossip.serf.queries import Queries, QueryRequest
-from ceilo_gossip.serf.roster import Roster, SerfStatus
+from ceilo_gossip.serf.roster import Entry, Roster, SerfStatus
 from ceilo_gossip.serf.rotation import Rotation
 from ceilo_gossip.serf.seen import SeenRing
 from ceilo_gossip.serf.settings import SerfSettings
@@ -30,6 +30,8 @@ from ceilo_gossip.swim.events import (
     MemberFailed,
     MemberJoined,
     MemberLeft,
+    MemberRefuted,
+    MemberSuspected,
     MemberUpdated,
     SwimEvent,
     UserMessageReceived,
@@ -37,6 +39,7 @@ from ceilo_gossip.swim.events import (
 )
 from ceilo_gossip.swim.output import Datagram, StreamRequest
 from ceilo_gossip.swim.swim import Identity, Swim
+from ceilo_gossip.swim.table import Record
 from ceilo_gossip.wire.address import Address
 from ceilo_gossip.wire.errors import WireError
 from ceilo_gossip.wire.keyring import Keyring
@@ -231,12 +234,25 @@ class Serf:
         self._rotation.refused(change, reason, now)
 
     def probe(self, name: str, now: float) -> bool:
-        """Ping a member at once; its `last_ack_at` tells whether it answered. False when it is not known."""
+        """Ping a member at once; `take_answers` tells of its answer. False when it is not known."""
         return self._swim.probe(name, now)
+
+    def take_answers(self) -> dict[str, float]:
+        """By name, when those were asked that have answered a later question of ours since the last call."""
+        return self._swim.table.answers.take_untold()
 
     def members(self) -> Mapping[str, Member]:
         """Everybody who is or was in the pool, ourselves included, as of now."""
-        return {entry.record.name: entry.view for entry in self._roster}
+        return {entry.name: self._view(entry) for entry in self._roster}
+
+    def member(self, name: str) -> Member | None:
+        """One member as of now; None when nothing is known of it."""
+        entry = self._roster.get(name)
+        return None if entry is None else self._view(entry)
+
+    def _view(self, entry: Entry) -> Member:
+        table = self._swim.table
+        return entry.view(table.get(entry.name), table.answers.get(entry.name))
 
     @property
     def awareness(self) -> int:
@@ -257,15 +273,14 @@ class Serf:
     def _take(self, event: SwimEvent, now: float) -> None:
         match event:
             case MemberJoined():
-                record = self._swim.table.get(event.name)
-                assert record is not None, "SWIM forgets members only between passes"
-                self._roster.joined(record)
+                self._roster.joined(self._record(event.name))
                 self._events.append(event)
-            case MemberUpdated():
-                self._roster.updated(event.name)
+            case MemberUpdated() | MemberSuspected() | MemberRefuted():
+                self._roster.updated(self._record(event.name))
                 self._events.append(event)
             case MemberFailed() | MemberLeft():
-                self._events.append(self._roster.gone(event))
+                answer = self._swim.table.answers.get(event.name)
+                self._events.append(self._roster.gone(event, self._record(event.name), answer))
             case UserMessageReceived():
                 self._receive_message(event.payload, now)
             case UserStateReceived():
@@ -275,6 +290,11 @@ class Serf:
                     self._announce_join(now)
             case _:
                 self._events.append(event)
+
+    def _record(self, name: str) -> Record:
+        record = self._swim.table.get(name)
+        assert record is not None, "SWIM forgets members only between passes"
+        return record
 
     def _receive_message(self, payload: bytes, now: float) -> None:
         try:
@@ -363,11 +383,11 @@ class Serf:
     # States exchanged in a push/pull.
 
     def _local_state(self) -> bytes:
-        left = tuple(entry.record.name for entry in self._roster if entry.status is SerfStatus.LEFT)
+        left = tuple(entry.name for entry in self._roster if entry.status is SerfStatus.LEFT)
         return encode_serf(
             SerfState(
                 ltime=self._member_clock.time,
-                status_ltimes={entry.record.name: entry.status_ltime for entry in self._roster},
+                status_ltimes={entry.name: entry.status_ltime for entry in self._roster},
                 left_members=left,
                 event_ltime=self._event_clock.time,
                 query_ltime=self._query_clock.time,

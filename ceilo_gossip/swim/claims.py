@@ -21,6 +21,7 @@ Beyond memberlist: a member whose version vector would make peers refuse every e
 """
 
 from collections import Counter, deque
+from dataclasses import replace
 
 from ceilo_gossip.swim.awareness import Awareness
 from ceilo_gossip.swim.broadcasts import BroadcastQueue
@@ -35,7 +36,8 @@ from ceilo_gossip.swim.events import (
 )
 from ceilo_gossip.swim.settings import SwimSettings
 from ceilo_gossip.swim.states import MemberState
-from ceilo_gossip.swim.suspicion import Suspicion, suspicion_bounds
+from ceilo_gossip.swim.suspicion import suspicion_bounds
+from ceilo_gossip.swim.suspicions import Suspicions
 from ceilo_gossip.swim.table import MAX_MEMBERS, Record, Table
 from ceilo_gossip.wire.checks import MAX_INCARNATION, is_compatible
 from ceilo_gossip.wire.codec import encode
@@ -60,7 +62,7 @@ class Claims:
         self._broadcasts = broadcasts
         self._events = events
         self._counters = counters
-        self._suspects: dict[str, Record] = {}
+        self._suspicions = Suspicions()
         self.has_left = False
 
     def alive(self, claim: Alive, now: float) -> None:
@@ -73,43 +75,39 @@ class Claims:
             return
         record = self._table.get(claim.member)
         if record is None:
-            # Incarnation 0 is nobody's: members start at 1.
-            if claim.incarnation == 0:
-                return
-            if len(self._table) >= MAX_MEMBERS:
-                self._counters["members_over_limit"] += 1
-                return
-            record = Record(
-                claim.member, claim.raw_host, claim.port, claim.meta, claim.version, 0, MemberState.DEAD, now
-            )
-            self._table.add(record)
+            self._meet(claim, now)
         elif (claim.raw_host, claim.port) != (record.raw_host, record.port):
-            if record.state is not MemberState.LEFT:
+            if record.state is MemberState.LEFT:
+                self._revive(record, claim, now)
+            else:
                 self._counters["address_conflicts"] += 1
-                return
-            record.move(claim.raw_host, claim.port)
-        elif claim.incarnation <= record.incarnation:
+        elif claim.incarnation > record.incarnation:
+            self._revive(record, claim, now)
+
+    def _meet(self, claim: Alive, now: float) -> None:
+        """A member that we have never heard of, or have forgotten."""
+        # Incarnation 0 is nobody's: members start at 1.
+        if claim.incarnation == 0:
             return
-        self._revive(record, claim, now)
+        if len(self._table) >= MAX_MEMBERS:
+            self._counters["members_over_limit"] += 1
+            return
+        self._table.add(_living(claim, now))
+        self._broadcasts.push(encode(claim), about=claim.member, not_to=claim.member)
+        self._events.append(MemberJoined(claim.member, now))
 
     def _revive(self, record: Record, claim: Alive, now: float) -> None:
         """A newer statement that this member lives is believed."""
-        before, meta_before = record.state, record.meta
-        self._end_suspicion(record)
-        record.incarnation = claim.incarnation
-        record.meta = claim.meta
-        record.version = claim.version
+        self._suspicions.end(record.name)
+        is_news = record.state is not MemberState.ALIVE
+        self._table.put(_living(claim, now if is_news else record.changed_at))
         self._broadcasts.push(encode(claim), about=record.name, not_to=record.name)
-        if before is not MemberState.ALIVE:
-            record.state = MemberState.ALIVE
-            record.changed_at = now
-            record.suspected_at = None
-        if before is MemberState.SUSPECT:
-            self._events.append(MemberRefuted(record.name, now))
-        elif before is not MemberState.ALIVE:
+        if record.is_gone:
             self._events.append(MemberJoined(record.name, now))
             return
-        if record.meta != meta_before:
+        if is_news:
+            self._events.append(MemberRefuted(record.name, now))
+        if record.meta != claim.meta:
             self._events.append(MemberUpdated(record.name, now))
 
     def _alive_about_us(self, claim: Alive, now: float) -> None:
@@ -129,24 +127,22 @@ class Claims:
         record = self._table.get(claim.member)
         if record is None or claim.incarnation < record.incarnation:
             return
-        if record.suspicion is not None:
-            if record.suspicion.confirm(claim.accuser):
+        if record.state is MemberState.SUSPECT:
+            if self._suspicions.confirm(record.name, claim.accuser):
                 # One entry per accuser: each has to arrive, or nobody's suspicion gets shorter.
                 self._broadcasts.push(encode(claim), about=record.name, detail=claim.accuser)
             return
-        if record.state is not MemberState.ALIVE:
+        if record.is_gone:
             return
         if record.name == self._table.own_name:
             self._refute(claim.incarnation, now)
             return
         self._broadcasts.push(encode(claim), about=record.name, detail=claim.accuser)
-        record.incarnation = claim.incarnation
-        record.state = MemberState.SUSPECT
-        record.changed_at = now
-        record.suspected_at = now
-        bounds = suspicion_bounds(self._settings, len(self._table))
-        record.suspicion = Suspicion(claim.accuser, now, bounds)
-        self._suspects[record.name] = record
+        suspected = replace(
+            record, incarnation=claim.incarnation, state=MemberState.SUSPECT, changed_at=now, suspected_at=now
+        )
+        self._table.put(suspected)
+        self._suspicions.start(record.name, claim.accuser, now, suspicion_bounds(self._settings, len(self._table)))
         self._events.append(MemberSuspected(record.name, now, claim.accuser))
 
     def dead(self, claim: Dead, now: float) -> None:
@@ -165,19 +161,18 @@ class Claims:
         """Whether another's word that the member is dead is enough by now."""
         if not self._settings.doubts_deaths:
             return True
-        return record.suspicion is not None and now >= record.suspicion.believed_at
+        suspicion = self._suspicions.get(record.name)
+        return suspicion is not None and now >= suspicion.believed_at
 
     def _bury(self, record: Record, claim: Dead, now: float) -> None:
         """A member is gone, by its own word or because its time to refute is over."""
-        self._end_suspicion(record)
+        self._suspicions.end(record.name)
         self._broadcasts.push(encode(claim), about=record.name)
-        record.incarnation = claim.incarnation
-        record.changed_at = now
+        state = MemberState.LEFT if claim.is_leave else MemberState.DEAD
+        self._table.put(replace(record, incarnation=claim.incarnation, state=state, changed_at=now))
         if claim.is_leave:
-            record.state = MemberState.LEFT
             self._events.append(MemberLeft(record.name, now))
         else:
-            record.state = MemberState.DEAD
             self._events.append(MemberFailed(record.name, now, record.suspected_at))
 
     def _refute(self, accused_incarnation: int, now: float) -> None:
@@ -197,9 +192,8 @@ class Claims:
             self._events.append(MemberUpdated(self._table.own_name, now))
 
     def _announce(self, incarnation: int, meta: bytes, now: float) -> None:
-        own = self._table.own
-        own.incarnation = min(incarnation, MAX_INCARNATION)
-        own.meta = meta
+        own = replace(self._table.own, incarnation=min(incarnation, MAX_INCARNATION), meta=meta)
+        self._table.put(own)
         self._broadcasts.push(self.own_alive(), about=own.name)
 
     def introduce(self) -> None:
@@ -223,30 +217,36 @@ class Claims:
         if self.has_left:
             return
         self.has_left = True
-        own.state = MemberState.LEFT
-        own.changed_at = now
+        self._table.put(replace(own, state=MemberState.LEFT, changed_at=now))
         self._broadcasts.push(encode(Dead(own.incarnation, own.name, own.name)), about=own.name)
         self._events.append(MemberLeft(own.name, now))
 
     def expire(self, now: float) -> None:
         """Declare dead whose suspicion has run out."""
-        due = [r for r in self._suspects.values() if r.suspicion is not None and r.suspicion.deadline <= now]
-        for record in due:
-            self._bury(record, Dead(record.incarnation, record.name, self._table.own_name), now)
+        while (name := self._suspicions.next_expired(now)) is not None:
+            record = self._table.get(name)
+            assert record is not None and record.state is MemberState.SUSPECT, "suspects are never forgotten"
+            self._bury(record, Dead(record.incarnation, name, self._table.own_name), now)
 
     @property
     def next_deadline(self) -> float | None:
         """When the next suspicion runs out."""
-        if not self._suspects:
-            return None
-        return min(r.suspicion.deadline for r in self._suspects.values() if r.suspicion is not None)
+        return self._suspicions.next_deadline
 
     def forgive(self, stalled: float) -> None:
         """Give every suspect the seconds in which we were not able to hear it."""
-        for record in self._suspects.values():
-            if record.suspicion is not None:
-                record.suspicion.forgive(stalled)
+        self._suspicions.forgive(stalled)
 
-    def _end_suspicion(self, record: Record) -> None:
-        record.suspicion = None
-        self._suspects.pop(record.name, None)
+
+def _living(claim: Alive, changed_at: float) -> Record:
+    """What is known of a member of which this is believed."""
+    return Record(
+        claim.member,
+        claim.raw_host,
+        claim.port,
+        claim.meta,
+        claim.version,
+        claim.incarnation,
+        MemberState.ALIVE,
+        changed_at,
+    )

@@ -112,7 +112,9 @@ class Prober:
         if current is not None and not current.is_indirect and current.timeout_at <= now:
             # When we notice late the others still get their time.
             current.deadline += now - current.timeout_at
-            self._pings[current.seq_no].expires_at = current.deadline
+            ping = self._pings.get(current.seq_no)
+            if ping is not None:  # or it was given up for the owner's extra probes
+                ping.expires_at = current.deadline
             self._ask_others(current)
         if current is not None and current.deadline <= now:
             self._fail(current, now)
@@ -172,8 +174,10 @@ class Prober:
         """The direct ping has not been answered in time."""
         current.is_indirect = True
         target, own = current.target, self._table.own
-        candidates = (r for r in self._table if r.state is MemberState.ALIVE and r is not target and r is not own)
-        for peer in self._table.pick(candidates, self._settings.indirect_checks):
+        peers = self._table.pick(
+            self._settings.indirect_checks, lambda peer: peer.state is MemberState.ALIVE and peer.name != target.name
+        )
+        for peer in peers:
             wants_nack = peer.protocol_limit >= _NACK_PROTOCOL
             current.nacks_expected += wants_nack
             request = IndirectPing(
@@ -197,8 +201,10 @@ class Prober:
         missing = current.nacks_expected - current.nacks
         self._awareness.apply(missing if current.nacks_expected else 1)
         self._counters["probes_failed"] += 1
-        target = current.target
-        self._claims.suspect(Suspect(target.incarnation, target.name, self._table.own_name), now)
+        # The record as it was when we asked: what the member has said of itself since then refutes us.
+        asked, known = current.target, self._table.get(current.target.name)
+        if known is not None and known.address == asked.address:
+            self._claims.suspect(Suspect(asked.incarnation, asked.name, self._table.own_name), now)
 
     def _succeed(self, current: _Round, now: float) -> None:
         self._end(current, now)
@@ -223,9 +229,7 @@ class Prober:
         is_round = current is not None and current.seq_no == ack.seq_no
         is_direct = source.host == ping.target.address.host
         if is_direct:
-            ping.target.last_ack_at = max(ping.sent_at, ping.target.last_ack_at or ping.sent_at)
-            if not is_stream:
-                ping.target.round_trip = now - ping.sent_at
+            self._table.answers.keep(ping.target.name, ping.sent_at, None if is_stream else now - ping.sent_at)
         if is_round and current is not None:
             self._succeed(current, now)
         # A relay's ack may be followed by the member's own, late one; that still is a round trip.

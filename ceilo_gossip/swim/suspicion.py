@@ -39,13 +39,14 @@ def suspicion_bounds(settings: SwimSettings, members: int) -> SuspicionBounds:
 class Suspicion:
     """One running suspicion. The first accuser and those already counted confirm nothing."""
 
-    __slots__ = ("_accusers", "_bounds", "_confirmed", "started_at")
+    __slots__ = ("_accusers", "_bounds", "_confirmed", "_started_at", "deadline")
 
     def __init__(self, accuser: str, started_at: float, bounds: SuspicionBounds) -> None:
         self._accusers = {accuser}
         self._bounds = bounds
         self._confirmed = 0
-        self.started_at = started_at
+        self._started_at = started_at
+        self.deadline = started_at + self._timeout  # the instant at which the member is dead if it has not refuted
 
     def confirm(self, accuser: str) -> bool:
         """Count one more accuser; False when it adds nothing, and then the claim need not be spread either."""
@@ -53,17 +54,17 @@ class Suspicion:
             return False
         self._accusers.add(accuser)
         self._confirmed += 1
+        self.deadline = self._started_at + self._timeout
         return True
 
     @property
-    def deadline(self) -> float:
-        """The instant at which the member is dead if it has not refuted."""
+    def _timeout(self) -> float:
         bounds = self._bounds
         if bounds.confirmations == 0:
-            return self.started_at + bounds.minimum
+            return bounds.minimum
         share = math.log(self._confirmed + 1) / math.log(bounds.confirmations + 1)
         timeout = math.floor(1000 * (bounds.maximum - share * (bounds.maximum - bounds.minimum))) / 1000
-        return self.started_at + max(timeout, bounds.minimum)
+        return max(timeout, bounds.minimum)
 
     @property
     def believed_at(self) -> float:
@@ -72,8 +73,9 @@ class Suspicion:
         Half of the shortest wait: those who concluded it began to doubt at most a few gossip rounds before us, and a
         member that is falsely accused refutes within one.
         """
-        return self.started_at + self._bounds.minimum / 2
+        return self._started_at + self._bounds.minimum / 2
 
     def forgive(self, stalled: float) -> None:
         """Begin later by the seconds in which we could not have heard a refutation."""
-        self.started_at += stalled
+        self._started_at += stalled
+        self.deadline += stalled

@@ -107,6 +107,7 @@ class Swim:
             first_seq_no=rng.getrandbits(31),
             first_probe_at=now + rng.uniform(0, settings.probe_interval),
         )
+        self._reminded_at: dict[str, float] = {}  # of those that are gone; emptied with each push/pull
         self._gossiped_at = now - settings.gossip_interval
         self._push_pull_at = now + rng.uniform(0.5, 1.0) * settings.push_pull_interval
 
@@ -156,8 +157,9 @@ class Swim:
         if record is None or not record.is_gone or record is self.table.own:
             return
         is_same_host = (claim.raw_host, claim.port) == (record.raw_host, record.port)
-        if is_same_host and now >= record.reminded_at + self._settings.gossip_interval:
-            record.reminded_at = now
+        reminded_at = self._reminded_at.get(record.name, -math.inf)
+        if is_same_host and now >= reminded_at + self._settings.gossip_interval:
+            self._reminded_at[record.name] = now
             self._outbox.send(self._claims.last_word(record), record.address, to=record)
 
     def handle_timer(self, now: float) -> None:
@@ -233,10 +235,9 @@ class Swim:
                 return b""
 
     def _believe(self, message: PushPull, peer: Address, now: float, *, is_join: bool, was_asked: bool) -> None:
-        own = self.table.own
-        incarnation_before = own.incarnation
+        incarnation_before = self.table.own.incarnation
         self._exchange.merge(message, now)
-        if own.incarnation != incarnation_before:
+        if self.table.own.incarnation != incarnation_before:
             # The peer believed us dead, or something older, and so it may not gossip with us: tell it directly.
             record = self._exchange.member_at(peer.host, message)
             destination = peer if was_asked else record.address if record is not None else None
@@ -311,19 +312,13 @@ class Swim:
         """Send queued broadcasts to a few random members, the recently dead among them so that they can refute."""
         self._gossiped_at = now
         told_since = now - self._settings.gossip_to_the_dead
-        candidates = [
-            record
-            for record in self.table
-            if record is not self.table.own
-            and (
-                record.state in (MemberState.ALIVE, MemberState.SUSPECT)
-                or (record.state is MemberState.DEAD and record.changed_at > told_since)
-            )
-        ]
-        if not candidates:
+        targets = self.table.pick(
+            self._settings.gossip_targets,
+            lambda record: not record.is_gone or (record.state is MemberState.DEAD and record.changed_at > told_since),
+        )
+        if not targets:
             self._outbox.drop_broadcasts()
-            return
-        for record in self.table.pick(candidates, self._settings.gossip_targets):
+        for record in targets:
             if not self._outbox.gossip(record):
                 return
 
@@ -331,9 +326,8 @@ class Swim:
         members = len(self.table)
         scale = 1 if members <= _PUSH_PULL_SCALE_FROM else math.ceil(math.log2(members) - 5) + 1
         self._push_pull_at = now + self._settings.push_pull_interval * scale
-        own = self.table.own
-        alive = (r for r in self.table if r.state is MemberState.ALIVE and r is not own)
-        for record in self.table.pick(alive, 1):
+        self._reminded_at.clear()
+        for record in self.table.pick(1, lambda record: record.state is MemberState.ALIVE):
             self.exchange_with(record.address, now, is_join=False)
 
     def _ping_over_stream(self, target: Record, message: bytes, deadline: float, seq_no: int) -> None:

@@ -1,26 +1,30 @@
 """The table of members, and the order in which they are probed.
 
-It holds what is known and decides nothing: `claims` alone changes a record's state and incarnation.
+It holds what is known and decides nothing: `claims` alone puts another record in the place of one. Records are never
+changed, so whoever took one keeps a true picture of that instant, and members that know the same may share them.
 """
 
-import math
+import functools
 import random
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 
+from ceilo_gossip.swim.answers import Answers
 from ceilo_gossip.swim.states import MemberState
-from ceilo_gossip.swim.suspicion import Suspicion
 from ceilo_gossip.wire.address import Address, raw_to_host
 
 # A pool is one network of one cell; memory and push/pull size are bounded by it (same as wire.codec.MAX_RECORDS).
 MAX_MEMBERS = 16384
+# Draws at random before all are looked at; as long as a third of the pool is wanted, 1 in 10^5 picks needs the look.
+_DRAWS_PER_PICK = 10
 
 
-@dataclass(slots=True, eq=False)
+@dataclass(frozen=True, slots=True, eq=False)
 class Record:
-    """One member. Instants are monotonic seconds; raw_host, meta and version are kept as they came.
+    """What is believed of one member. Instants are monotonic seconds; raw_host, meta and version are as they came.
 
-    reminded_at: when it was last told that it counts as gone here.
+    changed_at: when `state` last changed. suspected_at: when its present (or, while DEAD, its last) suspicion
+    started; None when it was never suspected, or has refuted.
     """
 
     name: str
@@ -31,21 +35,11 @@ class Record:
     incarnation: int
     state: MemberState
     changed_at: float
-    last_ack_at: float | None = None
-    round_trip: float | None = None
     suspected_at: float | None = None
-    suspicion: Suspicion | None = None
-    reminded_at: float = -math.inf
     address: Address = field(init=False)
 
     def __post_init__(self) -> None:
-        self.move(self.raw_host, self.port)
-
-    def move(self, raw_host: bytes, port: int) -> None:
-        """Remember another address."""
-        self.raw_host = raw_host
-        self.port = port
-        self.address = Address(raw_to_host(raw_host), port)
+        object.__setattr__(self, "address", _address(self.raw_host, self.port))
 
     @property
     def protocol_limit(self) -> int:
@@ -54,19 +48,29 @@ class Record:
 
     @property
     def is_gone(self) -> bool:
-        return self.state in (MemberState.DEAD, MemberState.LEFT)
+        return self.state in _GONE
+
+
+_GONE = (MemberState.DEAD, MemberState.LEFT)
+
+
+@functools.lru_cache(maxsize=4096)
+def _address(raw_host: bytes, port: int) -> Address:
+    """One object for all records of a member, whatever else changes."""
+    return Address(raw_to_host(raw_host), port)
 
 
 class Table:
-    """All records by name, ourselves included, and the probe order."""
+    """All records by name, ourselves included, the probe order, and who has answered us."""
 
-    __slots__ = ("_next", "_order", "_records", "_rng", "own_name")
+    __slots__ = ("_next", "_order", "_records", "_rng", "answers", "own_name")
 
     def __init__(self, own_name: str, rng: random.Random) -> None:
         self.own_name = own_name
+        self.answers = Answers()
         self._rng = rng
         self._records: dict[str, Record] = {}
-        self._order: list[Record] = []
+        self._order: list[str] = []
         self._next = 0
 
     def __len__(self) -> int:
@@ -93,14 +97,21 @@ class Table:
         assert record.name not in self._records
         self._records[record.name] = record
         place = self._rng.randint(0, len(self._order))
-        self._order.insert(place, record)
+        self._order.insert(place, record.name)
         if place < self._next:
             self._next += 1
+
+    def put(self, record: Record) -> None:
+        """Believe something else of a listed member."""
+        assert record.name in self._records
+        self._records[record.name] = record
 
     def next_to_probe(self, *, forget_before: float) -> Record | None:
         """The next living member in turn; each is asked once per pass, and passes are shuffled.
 
-        Between passes those that have been gone since before `forget_before` are forgotten.
+        Between passes those that have been gone since before `forget_before` are forgotten. So a large pool remembers
+        its dead longer, until everybody has had a turn at finding out by himself, and nobody can bring them back as
+        new members by telling what he knew before.
         """
         for _ in range(len(self._order) + 1):
             if self._next >= len(self._order):
@@ -109,7 +120,7 @@ class Table:
                 self._next = 0
                 if not self._order:
                     return None
-            record = self._order[self._next]
+            record = self._records[self._order[self._next]]
             self._next += 1
             if record.name != self.own_name and not record.is_gone:
                 return record
@@ -119,11 +130,23 @@ class Table:
         old = {record.name for record in self if record.is_gone and record.changed_at < before}
         old.discard(self.own_name)
         if old:
-            self._order = [record for record in self._order if record.name not in old]
+            self._order = [name for name in self._order if name not in old]
             for name in old:
                 del self._records[name]
+                self.answers.forget(name)
 
-    def pick(self, candidates: Iterable[Record], count: int) -> list[Record]:
-        """So many of the candidates, or all when there are fewer, at random."""
-        listed = list(candidates)
-        return self._rng.sample(listed, min(count, len(listed)))
+    def pick(self, count: int, is_wanted: Callable[[Record], bool]) -> list[Record]:
+        """So many of the others that are wanted, or all when there are fewer, at random.
+
+        Drawn from the whole table until enough are found, because most are wanted most of the time; only when they
+        are few is everybody looked at.
+        """
+        found: dict[str, Record] = {}
+        for _ in range(_DRAWS_PER_PICK * count if len(self._order) > _DRAWS_PER_PICK * count else 0):
+            record = self._records[self._rng.choice(self._order)]
+            if record.name != self.own_name and is_wanted(record):
+                found[record.name] = record
+                if len(found) == count:
+                    return list(found.values())
+        wanted = [record for record in self if record.name != self.own_name and is_wanted(record)]
+        return self._rng.sample(wanted, min(count, len(wanted)))

@@ -132,13 +132,13 @@ class Claims(RuleBasedStateMachine):
     def we_ourselves_are_alive_until_we_leave(self) -> None:
         own = self.lone.swim.table.own
         assert own.state is (MemberState.LEFT if self.has_left else MemberState.ALIVE)
-        assert own.incarnation >= 1 and own.suspicion is None
+        assert own.incarnation >= 1 and not self.lone.is_suspicion_running("me")
         assert not self.has_left or own.incarnation == self.good_bye, "refuted after leaving"
 
     @invariant()
     def a_suspicion_runs_exactly_while_a_member_is_suspect(self) -> None:
         for record in self.lone.swim.table:
-            assert (record.suspicion is not None) == (record.state is MemberState.SUSPECT)
+            assert self.lone.is_suspicion_running(record.name) == (record.state is MemberState.SUSPECT)
 
     @invariant()
     def events_tell_the_same_story_as_the_table(self) -> None:

@@ -42,7 +42,7 @@ class Host:
         return self.serf.members()
 
     def sees(self, name: str) -> MemberState | None:
-        member = self.serf.members().get(name)
+        member = self.serf.member(name)
         return None if member is None else member.state
 
     def told(self, kind: type, name: str) -> list[float]:

@@ -2,6 +2,7 @@
 
 import random
 
+from ceilo_gossip.swim.answers import Answer
 from ceilo_gossip.swim.events import SwimEvent
 from ceilo_gossip.swim.settings import SwimSettings
 from ceilo_gossip.swim.states import MemberState
@@ -80,6 +81,12 @@ class LoneSwim:
         record = self.swim.table.get(name)
         assert record is not None
         return record.incarnation
+
+    def answer(self, name: str) -> Answer | None:
+        return self.swim.table.answers.get(name)
+
+    def is_suspicion_running(self, name: str) -> bool:
+        return self.swim._claims._suspicions.get(name) is not None
 
     def run(self, seconds: float) -> list[tuple[Message, Address]]:
         """Let time pass; members in `answers` ack. Gives all that was sent."""

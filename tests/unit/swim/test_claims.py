@@ -69,7 +69,7 @@ def test_suspect_that_says_it_lives_is_alive_again() -> None:
     assert lone.state("p2") is S.ALIVE
     assert lone.events() == [MemberSuspected("p2", 1000.0, "p3"), MemberRefuted("p2", 1000.0)]
     record = lone.swim.table.get("p2")
-    assert record is not None and record.suspected_at is None and record.suspicion is None
+    assert record is not None and record.suspected_at is None and not lone.is_suspicion_running("p2")
 
 
 def test_suspicion_of_an_older_incarnation_is_ignored() -> None:

@@ -3,12 +3,13 @@
 import pytest
 
 from ceilo_gossip.swim import prober as probers
+from ceilo_gossip.swim.answers import Answer, Answers
 from ceilo_gossip.swim.events import MemberFailed, MemberSuspected
 from ceilo_gossip.swim.states import MemberState
 from ceilo_gossip.wire.address import Address
 from ceilo_gossip.wire.codec import decode_from_stream, encode_for_stream
-from ceilo_gossip.wire.messages import Ack, Alive, IndirectPing, Nack, Ping, Suspect
-from tests.support.swim_member import OWN, LoneSwim, address_of
+from ceilo_gossip.wire.messages import Ack, Alive, Dead, IndirectPing, Nack, Ping, Suspect
+from tests.support.swim_member import OWN, LoneSwim, address_of, alive
 
 ASKER = address_of("p5")
 
@@ -31,9 +32,9 @@ def test_member_that_answers_is_never_suspected_and_the_round_trip_is_kept() -> 
     lone.meet("p2")
     lone.answers = {"p2"}
     lone.run(10)
-    record = lone.swim.table.get("p2")
-    assert record is not None and record.state is MemberState.ALIVE
-    assert record.round_trip == 0.0 and record.last_ack_at is not None and lone.now - record.last_ack_at <= 1.0
+    answer = lone.answer("p2")
+    assert lone.state("p2") is MemberState.ALIVE
+    assert answer is not None and answer.round_trip == 0.0 and lone.now - answer.asked_at <= 1.0
 
 
 def start_round(lone: LoneSwim, target: str) -> Ping:
@@ -67,8 +68,7 @@ def test_any_answer_until_the_deadline_saves_the_member(answer: str) -> None:
     lone.answers = {"p3", "p4"}
     ping = start_round(lone, "p2")
     lone.run(0.6)
-    before = lone.swim.table.get("p2")
-    assert before is not None and before.last_ack_at is None
+    assert lone.answer("p2") is None
     if answer == "stream":
         reply = encode_for_stream(Ack(ping.seq_no))
         lone.swim.receive_stream_reply(lone.swim.streams_to_open(lone.now)[0].id, reply, lone.now)
@@ -77,7 +77,7 @@ def test_any_answer_until_the_deadline_saves_the_member(answer: str) -> None:
     lone.run(0.39)
     assert lone.state("p2") is MemberState.ALIVE
     # Through a relay it is alive, but we ourselves have no round trip with it.
-    assert (before.last_ack_at is None) is (answer == "relay")
+    assert (lone.answer("p2") is None) is (answer == "relay")
 
 
 def test_member_that_nobody_reaches_is_suspected_and_then_dead() -> None:
@@ -92,6 +92,59 @@ def test_member_that_nobody_reaches_is_suspected_and_then_dead() -> None:
     assert isinstance(told[0], MemberSuspected) and told[0].accuser == "me"
     # Alone with its doubt, without confirmation: the longest wait, 6 times 4 s.
     assert told[1].at - told[0].at == pytest.approx(24.0)
+
+
+def test_failed_probe_says_nothing_of_a_member_that_has_spoken_since() -> None:
+    lone = LoneSwim()
+    lone.meet("p2", "p3", "p4")
+    lone.answers = {"p3", "p4"}
+    start_round(lone, "p2")
+    lone.hear(alive("p2", 2), "p3")
+    lone.run(1.05)
+    assert lone.state("p2") is MemberState.ALIVE and lone.swim.counters["probes_failed"] == 1
+
+
+def test_failed_probe_of_an_address_says_nothing_of_another() -> None:
+    lone = LoneSwim()
+    lone.meet("p2", "p3", "p4")
+    lone.answers = {"p3", "p4"}
+    start_round(lone, "p2")
+    lone.hear(Dead(1, "p2", "p2"), "p3")
+    lone.hear(alive("p2", 1, address=Address("10.0.0.77", 7946)), "p3")
+    lone.run(1.05)
+    assert lone.state("p2") is MemberState.ALIVE and lone.swim.counters["probes_failed"] == 1
+
+
+def test_more_questions_than_are_kept_harm_nothing() -> None:
+    lone = LoneSwim()
+    lone.meet("p2", "p3", "p4")
+    lone.answers = {"p3", "p4"}
+    start_round(lone, "p2")
+    for _ in range(probers.MAX_PINGS):
+        assert lone.swim.probe("p3", lone.now)
+    lone.run(1.05)
+    assert lone.state("p2") is MemberState.SUSPECT
+
+
+def test_each_new_answer_is_told_once() -> None:
+    lone = LoneSwim()
+    lone.meet("p2", "p3")
+    lone.answers = {"p2"}
+    lone.run(5.0)
+    asked_at = lone.answer("p2")
+    assert asked_at is not None and lone.swim.table.answers.take_untold() == {"p2": asked_at.asked_at}
+    assert lone.swim.table.answers.take_untold() == {}
+    lone.run(3.0)
+    assert set(lone.swim.table.answers.take_untold()) == {"p2"}
+
+
+def test_answer_to_an_older_question_takes_nothing_back() -> None:
+    answers = Answers()
+    answers.keep("p2", 5.0, 0.25)
+    assert answers.take_untold() == {"p2": 5.0}
+    answers.keep("p2", 4.0, 0.5)
+    answers.keep("p2", 5.0, None)
+    assert answers.get("p2") == Answer(5.0, 0.5) and answers.take_untold() == {}
 
 
 def test_suspect_hears_of_the_suspicion_with_the_ping() -> None:
@@ -137,16 +190,15 @@ def test_extra_probe_asks_at_once_and_has_no_consequence() -> None:
     asked_at = lone.now
     lone.now += 0.1
     lone.hear(Ack(ping.seq_no), "p2")
-    record = lone.swim.table.get("p2")
-    assert record is not None and record.last_ack_at == asked_at and record.round_trip == pytest.approx(0.1)
+    answer = lone.answer("p2")
+    assert answer is not None and answer.asked_at == asked_at and answer.round_trip == pytest.approx(0.1)
 
 
 def test_ack_that_nobody_waits_for_proves_nothing() -> None:
     lone = LoneSwim()
     lone.meet("p2")
     lone.hear(Ack(12345), "p2")
-    record = lone.swim.table.get("p2")
-    assert record is not None and record.last_ack_at is None
+    assert lone.answer("p2") is None
 
 
 def test_ping_is_answered_where_the_sender_wants_it() -> None:

@@ -1,6 +1,7 @@
 """The arithmetic of suspicion, awareness and settings."""
 
 import math
+import random
 from dataclasses import replace
 
 import pytest
@@ -8,6 +9,7 @@ import pytest
 from ceilo_gossip.swim.awareness import Awareness
 from ceilo_gossip.swim.settings import SwimSettings
 from ceilo_gossip.swim.suspicion import Suspicion, suspicion_bounds
+from ceilo_gossip.swim.suspicions import Suspicions
 
 LAN = SwimSettings.lan()
 
@@ -79,3 +81,27 @@ def test_profiles_are_memberlists() -> None:
     assert (LAN.probe_interval, LAN.probe_timeout, LAN.gossip_interval) == (1.0, 0.5, 0.2)
     assert (SwimSettings.wan().probe_interval, SwimSettings.wan().suspicion_multiplier) == (5.0, 6)
     assert (SwimSettings.local().probe_timeout, SwimSettings.local().indirect_checks) == (0.2, 1)
+
+
+def test_the_suspicion_that_runs_out_next_is_known_whatever_happened_before() -> None:
+    rng = random.Random(5)
+    suspicions, running, now = Suspicions(), {}, 0.0
+    bounds = suspicion_bounds(LAN, 20)
+    for _ in range(3000):
+        now += rng.random()
+        name = f"p{rng.randrange(40)}"
+        if name not in running:
+            suspicions.start(name, "a", now, bounds)
+            running[name] = suspicions.get(name)
+        elif rng.random() < 0.5:
+            suspicions.confirm(name, rng.choice("bcd"))
+        elif rng.random() < 0.1:
+            suspicions.forgive(rng.random())
+        else:
+            suspicions.end(name)
+            del running[name]
+        assert suspicions.next_deadline == min((one.deadline for one in running.values()), default=None)
+        while (expired := suspicions.next_expired(now)) is not None:
+            assert running.pop(expired).deadline <= now
+            suspicions.end(expired)
+        assert all(one.deadline > now for one in running.values()) and len(suspicions) == len(running)
