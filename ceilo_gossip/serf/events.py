@@ -87,6 +87,25 @@ class KeyringChanging:
 
 
 @dataclass(frozen=True, slots=True)
+class NameConflict:
+    """Somebody at `address` uses our name, too; everybody is being asked who is right. Told once a minute at most."""
+
+    address: Address
+    at: float
+
+
+@dataclass(frozen=True, slots=True)
+class NameLost:
+    """The majority of those who answered knows another host under our name: it is the other's.
+
+    Nothing ends by itself. Our claims are ignored by the others while the other host is there; a person has to rename
+    one of the two.
+    """
+
+    at: float
+
+
+@dataclass(frozen=True, slots=True)
 class LeaveFinished:
     """Our own graceful leave is done; the sockets may be closed."""
 
@@ -108,6 +127,8 @@ Event = (
     | QueryAnswered
     | QueryFinished
     | KeyringChanging
+    | NameConflict
+    | NameLost
     | LeaveFinished
 )
 
@@ -122,6 +143,8 @@ __all__ = [
     "MemberRefuted",
     "MemberSuspected",
     "MemberUpdated",
+    "NameConflict",
+    "NameLost",
     "QueryAcked",
     "QueryAnswered",
     "QueryFinished",

@@ -4,8 +4,8 @@ The five verbs (`receive_datagram`, `handle_timer`, `get_timer`, `datagrams_to_s
 streams, and what an owner may ask for. All instants are monotonic seconds. Nothing a peer sends makes a verb raise.
 
 Speaks Serf: tags, intents, states, user events and queries are understood and spread on. Queries named `_serf_...`
-are Serf's own and not the owner's: all are acknowledged, `_serf_ping` needs no more, and those about keys are answered
-by `rotation`. Never answered is `_serf_conflict`, because one wrong answer makes a healthy agent shut down.
+are Serf's own and not the owner's: all are acknowledged, `_serf_ping` needs no more, and those about keys and disputed
+names are answered by `rotation` and `conflict`.
 """
 
 import enum
@@ -15,7 +15,15 @@ from collections.abc import Mapping, Sequence
 
 from ceilo_gossip.serf.answering import Answering, received
 from ceilo_gossip.serf.clock import LamportClock
-from ceilo_gossip.serf.events import Event, KeyringChanging, LeaveFinished, QueryReceived, UserEventReceived
+from ceilo_gossip.serf.conflict import CONFLICT_QUERY, Conflict
+from ceilo_gossip.serf.events import (
+    Event,
+    KeyringChanging,
+    LeaveFinished,
+    QueryAnswered,
+    QueryReceived,
+    UserEventReceived,
+)
 from ceilo_gossip.serf.filters import matches
 from ceilo_gossip.serf.joining import Joining
 from ceilo_gossip.serf.keys import KEY_QUERIES
@@ -33,6 +41,7 @@ from ceilo_gossip.swim.events import (
     MemberRefuted,
     MemberSuspected,
     MemberUpdated,
+    NameClaimed,
     SwimEvent,
     UserMessageReceived,
     UserStateReceived,
@@ -101,6 +110,7 @@ class Serf:
         self._rotation = Rotation(
             self._swim, self._answering, self._events, self._swim.counters, is_stored=settings.keyring_is_stored
         )
+        self._conflict = Conflict(self._swim.table, self._roster, self._events, self._swim.counters, ask=self.query)
         self._reap_at = now + settings.reap_interval
         self._phase = Phase.RUNNING
         self._phase_deadline = float("inf")
@@ -127,7 +137,10 @@ class Serf:
         for address in self._joining.due(now, self._roster):
             if not self._swim.exchange_with(address, now, is_join=True):
                 self._joining.finished(address, succeeded=False)
-        self._events.extend(self._queries.expire(now))
+        self._conflict.handle_timer(now)
+        for end in self._queries.expire(now):
+            if not self._conflict.conclude(end, now):
+                self._events.append(end)
         if self._reap_at <= now:
             self._reap_at = now + self._settings.reap_interval
             self._events.extend(
@@ -149,6 +162,7 @@ class Serf:
             self._swim.get_timer(),
             self._joining.next_deadline,
             self._queries.next_deadline,
+            self._conflict.next_deadline,
             self._reap_at,
             self._phase_deadline,
         )
@@ -186,10 +200,16 @@ class Serf:
             self._joining.join(addresses, now)
 
     def leave(self, now: float) -> None:
-        """Leave in good order; `LeaveFinished` follows after a few seconds. Not to be undone: start a new Serf."""
+        """Leave in good order; `LeaveFinished` follows after a few seconds. Not to be undone: start a new Serf.
+
+        A member that has lost its name leaves at once without a word, for it would be taken for the other's.
+        """
         if self._phase is not Phase.RUNNING:
             return
         self._joining.stop()
+        if self._conflict.is_lost(now):
+            self._end(now)
+            return
         intent = LeaveIntent(self._member_clock.time, self.name)
         self._member_clock.increment()
         self._roster.leave_intent(intent, now)
@@ -281,6 +301,8 @@ class Serf:
             case MemberFailed() | MemberLeft():
                 answer = self._swim.table.answers.get(event.name)
                 self._events.append(self._roster.gone(event, self._record(event.name), answer))
+            case NameClaimed():
+                self._conflict.claimed(event.address, now)
             case UserMessageReceived():
                 self._receive_message(event.payload, now)
             case UserStateReceived():
@@ -365,13 +387,25 @@ class Serf:
             self._events.append(question)
         elif query.name in KEY_QUERIES:
             self._rotation.receive(question, now)
+        elif query.name == CONFLICT_QUERY:
+            self._testify(question, now)
         elif query.name != _PING:
             self._swim.counters["internal_queries_unanswered"] += 1
 
     def _receive_response(self, response: QueryResponse, now: float) -> None:
         event = self._queries.receive(response, now, members=len(self._roster))
-        if event is not None:
-            self._events.append(event)
+        if event is None or (isinstance(event, QueryAnswered) and self._conflict.count(event)):
+            return
+        self._events.append(event)
+
+    def _testify(self, query: QueryReceived, now: float) -> None:
+        testimony = self._conflict.testify(query)
+        if testimony is None:
+            return
+        if self._answering.fits(query, testimony):
+            self._answering.answer(query, testimony, now)
+        else:
+            self._swim.counters["conflict_answers_over_length"] += 1
 
     def _relay(self, relay: Relay) -> None:
         """Pass on to members only: a pool is not a way to send packets to anybody."""
@@ -434,6 +468,9 @@ class Serf:
             self._phase = Phase.LINGERING
             self._phase_deadline = now + self._settings.leave_linger
         elif self._phase is Phase.LINGERING and is_late:
-            self._phase = Phase.LEFT
-            self._phase_deadline = float("inf")
-            self._events.append(LeaveFinished(self.name, now))
+            self._end(now)
+
+    def _end(self, now: float) -> None:
+        self._phase = Phase.LEFT
+        self._phase_deadline = float("inf")
+        self._events.append(LeaveFinished(self.name, now))

@@ -32,6 +32,7 @@ from ceilo_gossip.swim.events import (
     MemberRefuted,
     MemberSuspected,
     MemberUpdated,
+    NameClaimed,
     SwimEvent,
 )
 from ceilo_gossip.swim.settings import SwimSettings
@@ -39,6 +40,7 @@ from ceilo_gossip.swim.states import MemberState
 from ceilo_gossip.swim.suspicion import suspicion_bounds
 from ceilo_gossip.swim.suspicions import Suspicions
 from ceilo_gossip.swim.table import MAX_MEMBERS, Record, Table
+from ceilo_gossip.wire.address import Address, raw_to_host
 from ceilo_gossip.wire.checks import MAX_INCARNATION, is_compatible
 from ceilo_gossip.wire.codec import encode
 from ceilo_gossip.wire.messages import Alive, Dead, Suspect
@@ -112,11 +114,17 @@ class Claims:
 
     def _alive_about_us(self, claim: Alive, now: float) -> None:
         own = self._table.own
-        if self.has_left or claim.incarnation < own.incarnation:
+        if self.has_left:
             return
         if (claim.raw_host, claim.port) != (own.raw_host, own.port):
-            # Another host uses our name. Which of the two is right is not for gossip to decide.
+            # Another host uses our name. Which of the two is right is not for gossip to decide, and no incarnation.
             self._counters["address_conflicts"] += 1
+            address = Address(raw_to_host(claim.raw_host), claim.port)
+            if address != own.address:
+                # The other raw form of our own address is an old self, not another host.
+                self._events.append(NameClaimed(address, now))
+            return
+        if claim.incarnation < own.incarnation:
             return
         is_ours = (claim.meta, claim.version) == (own.meta, own.version)
         if claim.incarnation > own.incarnation or not is_ours:

@@ -64,6 +64,14 @@ class MemberReaped:
 
 
 @dataclass(frozen=True, slots=True)
+class NameClaimed:
+    """A host at another address says that it has our name. Told each time that it is heard."""
+
+    address: Address
+    at: float
+
+
+@dataclass(frozen=True, slots=True)
 class UserMessageReceived:
     """A message of the layer above arrived, by gossip or directly.
 
@@ -105,6 +113,7 @@ SwimEvent = (
     | MemberFailed
     | MemberLeft
     | MemberReaped
+    | NameClaimed
     | UserMessageReceived
     | UserStateReceived
     | ExchangeFinished

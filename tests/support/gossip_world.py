@@ -67,13 +67,14 @@ class GossipWorld:
 
     # Building.
 
-    def start(self, name: str, *, join: Sequence[str] = (), **settings: object) -> Host:
-        """Start (or restart) a host; its address depends on the name only."""
-        defaults: dict[str, object] = {"name": name, "address": self.address_of(name), "swim": self._swim}
+    def start(self, name: str, *, join: Sequence[str] = (), at: str | None = None, **settings: object) -> Host:
+        """Start (or restart) a host; its address depends on the name only, or it is where `at` would be."""
+        place = at or name
+        defaults: dict[str, object] = {"name": name, "address": self.address_of(place), "swim": self._swim}
         chosen = SerfSettings(**{**defaults, **settings})  # type: ignore[arg-type]
         serf = Serf(chosen, rng=random.Random(self._rng.random()), now=self.now)
         host = Host(chosen, serf)
-        self._hosts[name] = host
+        self._hosts[place] = host
         self._by_address[host.address] = host
         if join:
             serf.join([self.address_of(other) for other in join], self.now)

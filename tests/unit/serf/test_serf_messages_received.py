@@ -45,13 +45,6 @@ def test_ping_query_is_acknowledged_to_the_asker_and_spread() -> None:
     assert not any(isinstance(message, QueryResponse) for message, _ in lone.told()), "asked twice, answered once"
 
 
-def test_conflict_query_is_never_answered() -> None:
-    lone = LoneSerf()
-    disputed = Query(5, 1, ASKER.raw_host, ASKER.port, "p5", (), 0, 0, 10**9, "_serf_conflict", b"p2")
-    lone.hear_serf(disputed)
-    assert not any(isinstance(message, QueryResponse) for message, _ in lone.told())
-
-
 @pytest.mark.parametrize(
     ("filters", "is_for_us"),
     [
