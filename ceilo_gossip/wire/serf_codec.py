@@ -7,6 +7,7 @@ from ceilo_gossip.wire.address import Address, raw_to_host
 from ceilo_gossip.wire.errors import WireError
 from ceilo_gossip.wire.msgpack_dialect import Fields, Value, decode_text, pack, pack_struct, unpack, unpack_from
 from ceilo_gossip.wire.serf_messages import (
+    MAX_RING_LENGTH,
     ConflictResponse,
     JoinIntent,
     KeyRequest,
@@ -97,7 +98,7 @@ def _struct(message: SerfMessage) -> tuple[SerfType, dict[str, object]]:
                 "StatusLTimes": dict(message.status_ltimes),
                 "LeftMembers": list(message.left_members),
                 "EventLTime": message.event_ltime,
-                "Events": [_past_events_struct(past) for past in message.past_events],
+                "Events": _past_events_array(message),
                 "QueryLTime": message.query_ltime,
             }
         case UserEvent():
@@ -133,11 +134,21 @@ def _struct(message: SerfMessage) -> tuple[SerfType, dict[str, object]]:
             return SerfType.KEY_RESPONSE, {
                 "Result": message.result,
                 "Message": message.message,
-                "Keys": list(message.keys),
+                "Keys": list(message.keys) or None,
                 "PrimaryKey": message.primary_key,
             }
         case _:
             raise AssertionError(f"{type(message).__name__} is no struct")
+
+
+def _past_events_array(state: SerfState) -> list[object]:
+    structs: list[object] = [_past_events_struct(past) for past in state.past_events]
+    if not state.ring_length:
+        return structs
+    ring: list[object] = [None] * state.ring_length
+    for past, struct in zip(state.past_events, structs, strict=True):
+        ring[past.ltime % state.ring_length] = struct
+    return ring
 
 
 def _past_events_struct(past: PastEvents) -> dict[str, object]:
@@ -152,7 +163,7 @@ def _query_struct(query: Query) -> dict[str, object]:
         "Addr": query.source_raw_host,
         "Port": query.source_port,
         "SourceNode": query.source,
-        "Filters": list(query.filters),
+        "Filters": list(query.filters) or None,
         "Flags": query.flags,
         "RelayFactor": query.relay_factor,
         "Timeout": query.timeout_ns,
@@ -188,8 +199,10 @@ def _state(body: bytes) -> SerfState:
         if isinstance(ltime, bool) or not isinstance(ltime, int):
             raise WireError("a status ltime of a Serf state is not an integer")
         ltimes[decode_text(raw_name, WireError("a member of a Serf state is not text"))] = ltime
-    # Most of the ring of 512 past events is nil.
-    past = tuple(_past_events(item) for item in fields.items("Events") if item is not None)
+    ring = fields.items("Events")
+    if len(ring) > MAX_RING_LENGTH:
+        raise WireError(f"a ring of {len(ring)} past events is longer than {MAX_RING_LENGTH}")
+    past = tuple(_past_events(item) for item in ring if item is not None)
     return SerfState(
         fields.integer("LTime"),
         ltimes,
@@ -197,6 +210,7 @@ def _state(body: bytes) -> SerfState:
         fields.integer("EventLTime"),
         fields.integer("QueryLTime"),
         past,
+        len(ring) if len(past) < len(ring) else 0,
     )
 
 

@@ -17,6 +17,8 @@ RESPONSE_IS_ACK = 1
 # Senders keep events to 512 bytes and queries to 1024; a larger one has come over a stream or from a patched sender.
 MAX_EVENT_LENGTH = 9 * 1024
 MAX_FILTERS = 64
+# Places of the ring of past events in a state. Serf's library lets its user choose; every agent has 512.
+MAX_RING_LENGTH = 8192
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +61,11 @@ class PastEvents:
 
 @dataclass(frozen=True, slots=True)
 class SerfState:
-    """What Serf adds to a push/pull. status_ltimes: Lamport time of each member's newest status."""
+    """What Serf adds to a push/pull. status_ltimes: Lamport time of each member's newest status.
+
+    ring_length: places of the ring in which the sender keeps past events, each at its Lamport time modulo this and
+    most of them empty; 0 for the shorter form without empty places, which agents understand too.
+    """
 
     ltime: int
     status_ltimes: Mapping[str, int]
@@ -67,8 +73,11 @@ class SerfState:
     event_ltime: int
     query_ltime: int
     past_events: tuple[PastEvents, ...] = ()
+    ring_length: int = 0
 
     def __post_init__(self) -> None:
+        check_range("length of the ring", self.ring_length, 0, MAX_RING_LENGTH)
+        check_range("number of past Lamport times", len(self.past_events), 0, MAX_RING_LENGTH)
         for clock in (self.ltime, self.event_ltime, self.query_ltime, *self.status_ltimes.values()):
             check_ltime("ltime", clock)
         for name in (*self.status_ltimes, *self.left_members):

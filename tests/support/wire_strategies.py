@@ -80,6 +80,15 @@ STREAM_MESSAGES = st.one_of(
 )
 _EVENTS = st.lists(st.tuples(TEXT, PAYLOAD), max_size=3).map(tuple)
 _PROTOCOLS = st.tuples(BYTE, BYTE, BYTE)
+
+
+def _state_with_a_ring(first: int, length: int, events: list[tuple[tuple[str, bytes], ...]]) -> SerfState:
+    """A state in the form that agents send; its past events in the order of their places."""
+    first = min(first, MAX_LTIME - len(events))
+    past = [PastEvents(first + place, there) for place, there in enumerate(events)]
+    return SerfState(1, {}, (), 1, 1, tuple(sorted(past, key=lambda one: one.ltime % length)), length)
+
+
 SERF_MESSAGES = st.one_of(
     st.builds(LeaveIntent, LTIMES, NAMES, st.booleans()),
     st.builds(JoinIntent, LTIMES, NAMES),
@@ -92,6 +101,7 @@ SERF_MESSAGES = st.one_of(
         LTIMES,
         st.lists(st.builds(PastEvents, LTIMES, _EVENTS), max_size=3).map(tuple),
     ),
+    st.builds(_state_with_a_ring, LTIMES, st.integers(4, 600), st.lists(_EVENTS, max_size=3)),
     st.builds(UserEvent, LTIMES, TEXT, PAYLOAD, st.booleans()),
     st.builds(
         Query,
