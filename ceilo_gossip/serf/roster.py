@@ -98,6 +98,9 @@ class Roster:
         """All that are remembered, the gone included."""
         return len(self._entries)
 
+    def __contains__(self, name: object) -> bool:
+        return name in self._entries
+
     def get(self, name: str) -> Entry | None:
         return self._entries.get(name)
 

@@ -16,6 +16,7 @@ from collections.abc import Mapping, Sequence
 from ceilo_gossip.serf.answering import Answering, received
 from ceilo_gossip.serf.clock import LamportClock
 from ceilo_gossip.serf.conflict import CONFLICT_QUERY, Conflict
+from ceilo_gossip.serf.coordinates import Coordinates, estimate
 from ceilo_gossip.serf.events import (
     Event,
     KeyringChanging,
@@ -34,6 +35,7 @@ from ceilo_gossip.serf.rotation import Rotation
 from ceilo_gossip.serf.seen import SeenRing
 from ceilo_gossip.serf.settings import SerfSettings
 from ceilo_gossip.swim.events import (
+    AckReceived,
     ExchangeFinished,
     MemberFailed,
     MemberJoined,
@@ -50,6 +52,7 @@ from ceilo_gossip.swim.output import Datagram, StreamRequest
 from ceilo_gossip.swim.swim import Identity, Swim
 from ceilo_gossip.swim.table import Record
 from ceilo_gossip.wire.address import Address
+from ceilo_gossip.wire.coordinate import Coordinate
 from ceilo_gossip.wire.errors import WireError
 from ceilo_gossip.wire.keyring import Keyring
 from ceilo_gossip.wire.serf_codec import decode_serf, encode_serf
@@ -91,7 +94,15 @@ class Serf:
         identity = Identity(
             settings.name, settings.address, encode_tags(settings.tags), settings.keyring, settings.label
         )
-        self._swim = Swim(identity, settings.swim, local_state=self._local_state, rng=rng, now=now)
+        self._coordinates = Coordinates(rng)
+        self._swim = Swim(
+            identity,
+            settings.swim,
+            local_state=self._local_state,
+            ack_payload=self._coordinates.payload,
+            rng=rng,
+            now=now,
+        )
         self._roster = Roster(self._swim.table.own)
         self._joining = Joining(settings, rng, now)
         self._events: deque[Event] = deque()
@@ -151,6 +162,7 @@ class Serf:
                     intent_for=self._settings.recent_intent_timeout,
                 )
             )
+            self._coordinates.forget_all_but(self._roster)
         if self._phase is not Phase.RUNNING:
             self._go_on_leaving(now)
 
@@ -275,6 +287,22 @@ class Serf:
         return entry.view(table.get(entry.name), table.answers.get(entry.name))
 
     @property
+    def coordinate(self) -> Coordinate:
+        """Our own place in the space of round trips."""
+        return self._coordinates.own
+
+    def coordinate_of(self, name: str) -> Coordinate | None:
+        """A member's place, as it last announced it to us; None while it has not, and for a stranger."""
+        if name == self.name:
+            return self._coordinates.own
+        return self._coordinates.of(name) if name in self._roster else None
+
+    def estimate_round_trip(self, one: str, other: str) -> float | None:
+        """Seconds between any two members, whether or not they ever spoke with us; None when a place is not known."""
+        here, there = self.coordinate_of(one), self.coordinate_of(other)
+        return None if here is None or there is None else estimate(here, there)
+
+    @property
     def awareness(self) -> int:
         """Our own health score, 0 (healthy) .. 7: how much we distrust our view."""
         return self._swim.awareness
@@ -310,6 +338,9 @@ class Serf:
             case ExchangeFinished():
                 if self._joining.finished(event.destination, succeeded=event.succeeded):
                     self._announce_join(now)
+            case AckReceived():
+                if not self._coordinates.receive(event.name, event.payload, event.round_trip):
+                    self._swim.counters["coordinates_refused"] += 1
             case _:
                 self._events.append(event)
 

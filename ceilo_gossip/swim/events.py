@@ -105,6 +105,16 @@ class ExchangeFinished:
     at: float
 
 
+@dataclass(frozen=True, slots=True)
+class AckReceived:
+    """`name` has answered our ping itself, with a payload of the layer above. round_trip: seconds."""
+
+    name: str
+    payload: bytes
+    round_trip: float
+    at: float
+
+
 SwimEvent = (
     MemberJoined
     | MemberUpdated
@@ -117,4 +127,5 @@ SwimEvent = (
     | UserMessageReceived
     | UserStateReceived
     | ExchangeFinished
+    | AckReceived
 )

@@ -8,12 +8,13 @@ Acks are matched by sequence number. Only an answer that came straight from the 
 """
 
 import math
-from collections import Counter
+from collections import Counter, deque
 from collections.abc import Callable
 from dataclasses import dataclass
 
 from ceilo_gossip.swim.awareness import Awareness
 from ceilo_gossip.swim.claims import Claims
+from ceilo_gossip.swim.events import AckReceived, SwimEvent
 from ceilo_gossip.swim.outbox import Outbox
 from ceilo_gossip.swim.settings import SwimSettings
 from ceilo_gossip.swim.states import MemberState
@@ -64,7 +65,11 @@ class _Relay:
 
 
 class Prober:
-    """The prober of one pool. `open_stream(record, message, deadline, seq_no)` starts a ping over TCP."""
+    """The prober of one pool.
+
+    open_stream(record, message, deadline, seq_no): starts a ping over TCP. ack_payload: what the layer above adds to
+    our acks.
+    """
 
     def __init__(
         self,
@@ -73,8 +78,10 @@ class Prober:
         claims: Claims,
         awareness: Awareness,
         outbox: Outbox,
+        events: deque[SwimEvent],
         counters: Counter[str],
         open_stream: OpenStream,
+        ack_payload: Callable[[], bytes],
         *,
         first_seq_no: int,
         first_probe_at: float,
@@ -84,8 +91,10 @@ class Prober:
         self._claims = claims
         self._awareness = awareness
         self._outbox = outbox
+        self._events = events
         self._counters = counters
         self._open_stream = open_stream
+        self._ack_payload = ack_payload
         self._seq_no = first_seq_no
         self._next_round_at = first_probe_at
         self._round: _Round | None = None
@@ -229,7 +238,10 @@ class Prober:
         is_round = current is not None and current.seq_no == ack.seq_no
         is_direct = source.host == ping.target.address.host
         if is_direct:
-            self._table.answers.keep(ping.target.name, ping.sent_at, None if is_stream else now - ping.sent_at)
+            round_trip = None if is_stream else now - ping.sent_at
+            self._table.answers.keep(ping.target.name, ping.sent_at, round_trip)
+            if round_trip is not None and ack.payload:
+                self._events.append(AckReceived(ping.target.name, ack.payload, round_trip, now))
         if is_round and current is not None:
             self._succeed(current, now)
         # A relay's ack may be followed by the member's own, late one; that still is a round trip.
@@ -247,7 +259,8 @@ class Prober:
         if ping.member and ping.member != self._table.own_name:
             self._counters["pings_for_others"] += 1
             return
-        self._outbox.send(encode(Ack(ping.seq_no)), ping.reply_to or source, to_name=ping.source)
+        ack = encode(Ack(ping.seq_no, self._ack_payload()))
+        self._outbox.send(ack, ping.reply_to or source, to_name=ping.source)
 
     def receive_indirect_ping(self, request: IndirectPing, source: Address, now: float) -> None:
         """Somebody wants us to ask whether another one is there."""

@@ -68,10 +68,11 @@ class Swim:
         settings: SwimSettings,
         *,
         local_state: Callable[[], bytes],
+        ack_payload: Callable[[], bytes] = bytes,
         rng: random.Random,
         now: float,
     ) -> None:
-        """local_state: gives the bytes that the layer above adds to a push/pull."""
+        """local_state, ack_payload: give the bytes that the layer above adds to a push/pull, and to an ack over UDP."""
         self._settings = settings
         self._identity = identity
         self._keyring = identity.keyring
@@ -102,8 +103,10 @@ class Swim:
             self._claims,
             self._awareness,
             self._outbox,
+            self._events,
             self.counters,
             self._ping_over_stream,
+            ack_payload,
             first_seq_no=rng.getrandbits(31),
             first_probe_at=now + rng.uniform(0, settings.probe_interval),
         )

@@ -22,7 +22,7 @@ class Coordinate:
     def __post_init__(self) -> None:
         if len(self.vector) != DIMENSIONS:
             raise WireError(f"a coordinate has {DIMENSIONS} dimensions, not {len(self.vector)}")
-        if not all(math.isfinite(figure) for figure in (*self.vector, self.error, self.adjustment, self.height)):
+        if not all(map(math.isfinite, (*self.vector, self.error, self.adjustment, self.height))):
             raise WireError("a coordinate has a figure that is not finite")
 
 

@@ -20,6 +20,7 @@ from ceilo_gossip.transport import endpoint as endpoints
 from ceilo_gossip.transport.endpoint import Endpoint
 from ceilo_gossip.wire.address import Address
 from ceilo_gossip.wire.codec import decode_from_stream, encode, encode_for_stream
+from ceilo_gossip.wire.coordinate import encode_coordinate
 from ceilo_gossip.wire.keyring import Keyring
 from ceilo_gossip.wire.messages import Ack, Ping
 from ceilo_gossip.wire.packet import unpack_datagram
@@ -224,7 +225,7 @@ def test_junk_and_strangers_packets_are_counted_and_harmless() -> None:
                 stranger.sendto(encode(Ping(3, "one")), (peer.address.host, peer.address.port))
                 async with asyncio.timeout(LIMIT):
                     answer = await asyncio.get_running_loop().sock_recv(stranger, 2000)
-            assert unpack_datagram(answer).messages == (Ack(3),)
+            assert unpack_datagram(answer).messages == (Ack(3, encode_coordinate(peer.endpoint.serf.coordinate)),)
             assert peer.endpoint.serf.counters["datagrams_refused_WireError"] == 3
 
     run(story)
