@@ -8,7 +8,6 @@ are Serf's own and not the owner's: all are acknowledged, `_serf_ping` needs no 
 names are answered by `rotation` and `conflict`.
 """
 
-import enum
 import random
 from collections import deque
 from collections.abc import Mapping, Sequence
@@ -17,17 +16,11 @@ from ceilo_gossip.serf.answering import Answering, received
 from ceilo_gossip.serf.clock import LamportClock
 from ceilo_gossip.serf.conflict import CONFLICT_QUERY, Conflict
 from ceilo_gossip.serf.coordinates import Coordinates, estimate
-from ceilo_gossip.serf.events import (
-    Event,
-    KeyringChanging,
-    LeaveFinished,
-    QueryAnswered,
-    QueryReceived,
-    UserEventReceived,
-)
+from ceilo_gossip.serf.events import Event, KeyringChanging, QueryAnswered, QueryReceived, UserEventReceived
 from ceilo_gossip.serf.filters import matches
 from ceilo_gossip.serf.joining import Joining
 from ceilo_gossip.serf.keys import KEY_QUERIES
+from ceilo_gossip.serf.leaving import Leaving, Phase
 from ceilo_gossip.serf.member import Member
 from ceilo_gossip.serf.queries import Queries, QueryRequest
 from ceilo_gossip.serf.roster import Entry, Roster, SerfStatus
@@ -70,19 +63,8 @@ from ceilo_gossip.wire.serf_messages import (
 from ceilo_gossip.wire.tags import encode_tags
 
 _INTENTS, _QUERIES, _EVENTS = range(3)  # queues, the first goes first
-_OWN_LEAVE = "own leave"
 _INTERNAL = "_serf_"  # what the names of Serf's own queries begin with
 _PING = "_serf_ping"
-
-
-class Phase(enum.Enum):
-    """Where we are between start and end."""
-
-    RUNNING = "a member like any other"
-    ANNOUNCING = "our leave intent is being gossiped"
-    SAYING_GOODBYE = "our good-bye is being gossiped"
-    LINGERING = "all is said; probes are still answered so that nobody suspects us"
-    LEFT = "done; the sockets may be closed"
 
 
 class Serf:
@@ -123,8 +105,7 @@ class Serf:
         )
         self._conflict = Conflict(self._swim.table, self._roster, self._events, self._swim.counters, ask=self.query)
         self._reap_at = now + settings.reap_interval
-        self._phase = Phase.RUNNING
-        self._phase_deadline = float("inf")
+        self._leaving = Leaving(settings, self._swim, self._events, queue=_INTENTS)
 
     @property
     def name(self) -> str:
@@ -132,7 +113,8 @@ class Serf:
 
     @property
     def phase(self) -> Phase:
-        return self._phase
+        """Where we are between start and end."""
+        return self._leaving.phase
 
     # The five verbs.
 
@@ -163,12 +145,13 @@ class Serf:
                 )
             )
             self._coordinates.forget_all_but(self._roster)
-        if self._phase is not Phase.RUNNING:
-            self._go_on_leaving(now)
+        if self.phase is not Phase.RUNNING:
+            self._leaving.handle_timer(now)
+            self._drain(now)
 
     def get_timer(self) -> float | None:
         """When `handle_timer` wants to be called next; None once we have left."""
-        if self._phase is Phase.LEFT:
+        if self.phase is Phase.LEFT:
             return None
         return min(
             self._swim.get_timer(),
@@ -176,7 +159,7 @@ class Serf:
             self._queries.next_deadline,
             self._conflict.next_deadline,
             self._reap_at,
-            self._phase_deadline,
+            self._leaving.next_deadline,
         )
 
     def datagrams_to_send(self, now: float) -> list[Datagram]:
@@ -208,7 +191,7 @@ class Serf:
 
     def join(self, addresses: Sequence[Address], now: float) -> None:
         """Look for the pool at these addresses, until one answers; our own among them is skipped."""
-        if self._phase is Phase.RUNNING:
+        if self.phase is Phase.RUNNING:
             self._joining.join(addresses, now)
 
     def leave(self, now: float) -> None:
@@ -216,18 +199,16 @@ class Serf:
 
         A member that has lost its name leaves at once without a word, for it would be taken for the other's.
         """
-        if self._phase is not Phase.RUNNING:
+        if self.phase is not Phase.RUNNING:
             return
         self._joining.stop()
         if self._conflict.is_lost(now):
-            self._end(now)
+            self._leaving.end(now)
             return
         intent = LeaveIntent(self._member_clock.time, self.name)
         self._member_clock.increment()
         self._roster.leave_intent(intent, now)
-        self._swim.broadcast_user_message(encode_serf(intent), queue=_INTENTS, about=_OWN_LEAVE)
-        self._phase = Phase.ANNOUNCING
-        self._phase_deadline = now + self._settings.broadcast_timeout
+        self._leaving.begin(encode_serf(intent), now)
 
     def set_tags(self, tags: Mapping[str, str], now: float) -> None:
         """Announce other tags; `ValueError` when they do not fit into 512 bytes."""
@@ -239,7 +220,7 @@ class Serf:
 
         `ValueError` when it does not fit into 1024 bytes, too many queries run, or we are leaving.
         """
-        if self._phase is not Phase.RUNNING:
+        if self.phase is not Phase.RUNNING:
             raise ValueError("a member that leaves asks nothing any more")
         query = self._queries.ask(request, now, ltime=self._query_clock.time, living=self._swim.table.living)
         self._receive_query(query, encode_serf(query), now)
@@ -380,7 +361,7 @@ class Serf:
         self._member_clock.witness(intent.ltime)
         if intent.member == self.name:
             # Somebody believes that we leave. While we run it is wrong, and afterwards it is known.
-            if self._phase is Phase.RUNNING and intent.ltime > self._roster.own.status_ltime:
+            if self.phase is Phase.RUNNING and intent.ltime > self._roster.own.status_ltime:
                 self._announce_join(now)
             return
         is_news, events = self._roster.leave_intent(intent, now)
@@ -484,24 +465,3 @@ class Serf:
         for past in state.past_events:
             for name, payload in past.events:
                 self._receive_event(UserEvent(past.ltime, name, payload), None, now)
-
-    # Leaving.
-
-    def _go_on_leaving(self, now: float) -> None:
-        """Take the steps that are due: intent sent, then good-bye sent, then a while of answering probes."""
-        is_late = self._phase_deadline <= now
-        if self._phase is Phase.ANNOUNCING and (is_late or not self._swim.user_queues[_INTENTS].has(_OWN_LEAVE)):
-            self._swim.leave(now)
-            self._drain(now)
-            self._phase = Phase.SAYING_GOODBYE
-            self._phase_deadline = now + self._settings.broadcast_timeout
-        elif self._phase is Phase.SAYING_GOODBYE and (is_late or self._swim.is_good_bye_sent):
-            self._phase = Phase.LINGERING
-            self._phase_deadline = now + self._settings.leave_linger
-        elif self._phase is Phase.LINGERING and is_late:
-            self._end(now)
-
-    def _end(self, now: float) -> None:
-        self._phase = Phase.LEFT
-        self._phase_deadline = float("inf")
-        self._events.append(LeaveFinished(self.name, now))
