@@ -4,8 +4,13 @@ A message is sent retransmit_multiplier * ceil(log10(members + 1)) times and the
 in a small pool as often as it has members, because targets are drawn at random and 4 draws of each of 8 members leave
 somebody out once in a few changes, who then learns it only from a push/pull half a minute later. The least sent go
 first, among them the longest that fits, then the newest. A new message about a member replaces the older one.
+
+Thousands may wait (somebody who joins a large pool spreads all that he was told), and each packet takes from them. So
+they are kept in that order, one list for each number of transmissions, and a packet costs a search in each list and
+one step for each message that it takes.
 """
 
+import bisect
 import math
 from dataclasses import dataclass
 
@@ -15,7 +20,7 @@ MAX_QUEUED = 4096
 SMALL_POOL = 16
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False)
 class _Queued:
     message: bytes
     about: str | None
@@ -25,23 +30,29 @@ class _Queued:
     transmissions: int = 0
 
     @property
-    def rank(self) -> tuple[int, int, int]:
-        return (self.transmissions, -len(self.message), -self.number)
+    def entry(self) -> "_Entry":
+        """Its place among those sent as often: the longest first, then the newest. No two have the same number."""
+        return (-len(self.message), -self.number, self)
+
+
+_Entry = tuple[int, int, _Queued]
 
 
 class BroadcastQueue:
     """One queue. `dropped` counts messages pushed out because the queue was full."""
 
-    __slots__ = ("_items", "_multiplier", "_next_number", "dropped")
+    __slots__ = ("_about", "_count", "_multiplier", "_next_number", "_tiers", "dropped")
 
     def __init__(self, multiplier: int) -> None:
-        self._items: list[_Queued] = []
         self._multiplier = multiplier
+        self._tiers: list[list[_Entry]] = []  # by transmissions
+        self._about: dict[str, list[_Queued]] = {}
+        self._count = 0
         self._next_number = 0
         self.dropped = 0
 
     def __len__(self) -> int:
-        return len(self._items)
+        return self._count
 
     def push(
         self, message: bytes, *, about: str | None = None, detail: str | None = None, not_to: str | None = None
@@ -53,43 +64,74 @@ class BroadcastQueue:
         """
         assert message, "an empty part kills agents of memberlist 0.2.2"
         if about is not None:
-            self._items = [
-                item for item in self._items if item.about != about or (detail is not None and item.detail != detail)
-            ]
-        if len(self._items) >= MAX_QUEUED:
+            for item in list(self._about.get(about, ())):
+                if detail is None or item.detail == detail:
+                    self._take_out(item)
+        if self._count >= MAX_QUEUED:
             # The most often sent has reached most members already.
-            self._items.remove(max(self._items, key=lambda item: item.rank))
+            self._take_out(next(tier[-1][-1] for tier in reversed(self._tiers) if tier))
             self.dropped += 1
-        self._items.append(_Queued(message, about, detail, not_to, self._next_number))
+        item = _Queued(message, about, detail, not_to, self._next_number)
         self._next_number += 1
+        self._count += 1
+        if about is not None:
+            self._about.setdefault(about, []).append(item)
+        self._put_in(item)
 
     def has(self, about: str) -> bool:
         """Whether the message about `about` still waits for a transmission."""
-        return any(item.about == about for item in self._items)
+        return about in self._about
 
     def clear(self) -> None:
-        self._items.clear()
+        self._tiers.clear()
+        self._about.clear()
+        self._count = 0
 
     def take(self, *, budget: int, overhead: int, at_most: int, members: int, to: str | None = None) -> list[bytes]:
         """The next messages for `to` that fit into `budget` bytes, each costing `overhead` more.
 
         Counts one transmission for each.
         """
-        if not self._items or at_most <= 0:
+        if not self._count:
             return []
         limit = max(self._multiplier * math.ceil(math.log10(members + 1)), min(members, SMALL_POOL))
-        taken: list[bytes] = []
-        spent = False
-        for item in sorted(self._items, key=lambda item: item.rank):
-            cost = len(item.message) + overhead
-            if cost > budget or (to is not None and item.not_to == to):
-                continue
-            budget -= cost
-            taken.append(item.message)
+        taken: list[_Queued] = []
+        for tier in self._tiers:
+            place = 0
+            while len(taken) < at_most:
+                # Those that do not fit any more are the longest, and so stand first.
+                place = bisect.bisect_left(tier, (overhead - budget,), lo=place)
+                if place == len(tier):
+                    break
+                item = tier[place][-1]
+                if to is not None and item.not_to == to:
+                    place += 1
+                    continue
+                budget -= len(item.message) + overhead
+                taken.append(item)
+                del tier[place]
+        for item in taken:
             item.transmissions += 1
-            spent = spent or item.transmissions >= limit
-            if len(taken) == at_most:
-                break
-        if spent:
-            self._items = [item for item in self._items if item.transmissions < limit]
-        return taken
+            if item.transmissions < limit:
+                self._put_in(item)
+            else:
+                self._forget(item)
+        return [item.message for item in taken]
+
+    def _put_in(self, item: _Queued) -> None:
+        while len(self._tiers) <= item.transmissions:
+            self._tiers.append([])
+        bisect.insort(self._tiers[item.transmissions], item.entry)
+
+    def _take_out(self, item: _Queued) -> None:
+        tier = self._tiers[item.transmissions]
+        del tier[bisect.bisect_left(tier, item.entry)]
+        self._forget(item)
+
+    def _forget(self, item: _Queued) -> None:
+        self._count -= 1
+        if item.about is not None:
+            others = self._about[item.about]
+            others.remove(item)
+            if not others:
+                del self._about[item.about]
