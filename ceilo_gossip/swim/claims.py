@@ -8,7 +8,8 @@ A claim is a statement about a member, by itself or by another. The rules, from 
 * A death told by another is believed once our own suspicion is half as old as it must at least become; until then it
   is one more accuser. Deviation: memberlist believes it at once, so that a member back from a partition, which gave up
   everybody it could not reach, has healthy members declared failed all over the pool until they refute.
-* A name belongs to the address it was seen at until it has left in good order, or is forgotten.
+* A name belongs to the address it was seen at until it has left in good order, has been dead for `reclaim_after`, or
+  is forgotten.
 
     from        alive claim          suspect claim     dead claim            suspicion runs out
     unknown     ALIVE, joined        -                 -
@@ -79,12 +80,19 @@ class Claims:
         if record is None:
             self._meet(claim, now)
         elif (claim.raw_host, claim.port) != (record.raw_host, record.port):
-            if record.state is MemberState.LEFT:
+            if self._is_free(record, now):
                 self._revive(record, claim, now)
             else:
                 self._counters["address_conflicts"] += 1
         elif claim.incarnation > record.incarnation:
             self._revive(record, claim, now)
+
+    def _is_free(self, record: Record, now: float) -> bool:
+        """Whether another address may take this name over; then it begins anew, at whatever incarnation."""
+        reclaim_after = self._settings.reclaim_after
+        if record.state is MemberState.DEAD:
+            return 0 < reclaim_after < now - record.changed_at
+        return record.state is MemberState.LEFT
 
     def _meet(self, claim: Alive, now: float) -> None:
         """A member that we have never heard of, or have forgotten."""

@@ -12,6 +12,10 @@ from ceilo_gossip.wire.packet import COMPOUND_OVERHEAD, MAX_PARTS, PART_OVERHEAD
 
 # The owner fetches after each verb; the largest honest burst is one refutation to every member.
 MAX_WAITING = 4096
+# In each fourth packet users go first. When a whole pool joins at once, members have something to say of each other in
+# every packet for minutes, and what users say must not wait for the end of it. A share of each packet would not do: a
+# query may need all of one.
+USERS_TURN = 4
 # Receivers of this memberlist protocol expect to meet checksums.
 _CRC_PROTOCOL = 5
 
@@ -19,7 +23,7 @@ _CRC_PROTOCOL = 5
 class Outbox:
     """Packets in the making. Beyond MAX_WAITING new ones are dropped and counted: UDP promises nothing."""
 
-    __slots__ = ("_counters", "_label", "_limit", "_queues", "_table", "_waiting", "keyring")
+    __slots__ = ("_counters", "_label", "_limit", "_queues", "_table", "_turn", "_users_first", "_waiting", "keyring")
 
     def __init__(
         self,
@@ -31,12 +35,14 @@ class Outbox:
         label: bytes,
         datagram_limit: int,
     ) -> None:
-        """queues: emptied in this order, so what members say of each other goes before what users say.
+        """queues: emptied in this order, so what members say of each other (the first) goes before what users say.
 
         keyring: may be replaced by another one later.
         """
         self._table = table
         self._queues = queues
+        self._users_first = (*queues[1:], queues[0])
+        self._turn = 0
         self._counters = counters
         self.keyring = keyring
         self._label = label
@@ -53,22 +59,15 @@ class Outbox:
         for queue in self._queues:
             queue.clear()
 
-    def send(
-        self,
-        message: bytes,
-        destination: Address,
-        *,
-        to: Record | None = None,
-        to_name: str | None = None,
-        alone: bool = False,
-    ) -> None:
-        """Send a message with what else fits.
+    def send(self, message: bytes, destination: Address, *, to: Record | None = None) -> None:
+        """Send a message, and with it what else fits when it is for a member.
 
-        to: the member there, if it is known for sure. to_name: who says to be there. alone: with nothing else.
+        to: the member that is known to live there. A stranger gets nothing but what he asked for, so that a small
+        packet with a false sender cannot draw a large one, nor use up what is meant for members.
         """
         parts = [message]
-        if not alone:
-            parts += self._take(self._limit - len(message) - PART_OVERHEAD, to.name if to is not None else to_name)
+        if to is not None:
+            parts += self._take(self._limit - len(message) - PART_OVERHEAD, to.name)
         self._pack(parts, destination, to)
 
     def send_both(self, first: bytes, second: bytes, destination: Address, *, to: Record) -> None:
@@ -83,9 +82,12 @@ class Outbox:
         self._pack(parts, to.address, to)
         return True
 
-    def _take(self, budget: int, to: str | None) -> list[bytes]:
+    def _take(self, budget: int, to: str) -> list[bytes]:
+        if not self.has_broadcasts:
+            return []
+        self._turn = (self._turn + 1) % USERS_TURN
         taken: list[bytes] = []
-        for queue in self._queues:
+        for queue in self._queues if self._turn else self._users_first:
             if queue:
                 room = MAX_PARTS - 1 - len(taken)
                 more = queue.take(budget=budget, overhead=PART_OVERHEAD, at_most=room, members=len(self._table), to=to)

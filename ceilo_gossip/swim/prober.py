@@ -2,7 +2,7 @@
 
 A round: ping directly; after probe_timeout without an ack ask `indirect_checks` others to ping it, and ping it over
 TCP; without any ack until probe_interval has passed, suspect it. Both waits are scaled by our awareness. Deviations
-from memberlist, both from the Lifeguard paper: probe_timeout is scaled too, and as a relay we nack at 80 % of it.
+from memberlist, from the Lifeguard paper: probe_timeout is scaled too. What we ask on behalf of others is in `relays`.
 
 Acks are matched by sequence number. Only an answer that came straight from the member counts as a round trip.
 """
@@ -16,17 +16,16 @@ from ceilo_gossip.swim.awareness import Awareness
 from ceilo_gossip.swim.claims import Claims
 from ceilo_gossip.swim.events import AckReceived, SwimEvent
 from ceilo_gossip.swim.outbox import Outbox
+from ceilo_gossip.swim.relays import Relays, asker_address
 from ceilo_gossip.swim.settings import SwimSettings
 from ceilo_gossip.swim.states import MemberState
 from ceilo_gossip.swim.table import Record, Table
-from ceilo_gossip.wire.address import Address, raw_to_host
+from ceilo_gossip.wire.address import Address
 from ceilo_gossip.wire.codec import encode
 from ceilo_gossip.wire.messages import Ack, IndirectPing, Nack, Ping, Suspect
 
 # Pings of ours under way: one round and the owner's extra probes. Beyond it the oldest is given up.
 MAX_PINGS = 1024
-# Pings under way for others. A member is asked by at most a few others in one interval; beyond it requests are dropped.
-MAX_RELAYS = 256
 _NACK_PROTOCOL = 4
 _STREAM_PING_PROTOCOL = 3
 
@@ -51,16 +50,6 @@ class _Round:
 class _SentPing:
     target: Record
     sent_at: float
-    expires_at: float
-
-
-@dataclass(slots=True)
-class _Relay:
-    """A ping that another member wanted."""
-
-    seq_no: int
-    reply_to: Address
-    nack_at: float | None
     expires_at: float
 
 
@@ -99,7 +88,7 @@ class Prober:
         self._next_round_at = first_probe_at
         self._round: _Round | None = None
         self._pings: dict[int, _SentPing] = {}
-        self._relays: dict[int, _Relay] = {}
+        self._relays = Relays(settings, table, outbox, counters, self._take_seq_no)
 
     @property
     def next_deadline(self) -> float:
@@ -109,14 +98,12 @@ class Prober:
             due = self._next_round_at
         else:
             due = current.deadline if current.is_indirect else min(current.timeout_at, current.deadline)
-        for relay in self._relays.values():
-            due = min(due, relay.expires_at if relay.nack_at is None else relay.nack_at)
-        return due
+        relays_due = self._relays.next_deadline
+        return due if relays_due is None else min(due, relays_due)
 
     def handle_timer(self, now: float) -> None:
         """Do what is due."""
-        if self._relays:
-            self._expire_relays(now)
+        self._relays.handle_timer(now)
         current = self._round
         if current is not None and not current.is_indirect and current.timeout_at <= now:
             # When we notice late the others still get their time.
@@ -225,10 +212,7 @@ class Prober:
 
     def receive_ack(self, ack: Ack, source: Address, now: float, *, is_stream: bool = False) -> None:
         """Somebody answers: to a ping of ours, or to one that we relay."""
-        relay = self._relays.pop(ack.seq_no, None)
-        if relay is not None:
-            if now <= relay.expires_at:
-                self._outbox.send(encode(Ack(relay.seq_no)), relay.reply_to)
+        if self._relays.receive_ack(ack, now):
             return
         current = self._round
         ping = self._pings.get(ack.seq_no)
@@ -259,27 +243,9 @@ class Prober:
         if ping.member and ping.member != self._table.own_name:
             self._counters["pings_for_others"] += 1
             return
-        ack = encode(Ack(ping.seq_no, self._ack_payload()))
-        self._outbox.send(ack, ping.reply_to or source, to_name=ping.source)
+        reply_to, asker = asker_address(self._table, ping, source)
+        self._outbox.send(encode(Ack(ping.seq_no, self._ack_payload())), reply_to, to=asker)
 
     def receive_indirect_ping(self, request: IndirectPing, source: Address, now: float) -> None:
         """Somebody wants us to ask whether another one is there."""
-        if len(self._relays) >= MAX_RELAYS:
-            self._counters["relays_over_limit"] += 1
-            return
-        own = self._table.own
-        target = Address(raw_to_host(request.target_raw_host), request.target_port or own.port)
-        seq_no = self._take_seq_no()
-        timeout = self._settings.probe_timeout
-        nack_at = now + timeout * self._settings.nack_fraction if request.wants_nack else None
-        self._relays[seq_no] = _Relay(request.seq_no, request.reply_to or source, nack_at, now + timeout)
-        ping = encode(Ping(seq_no, request.member, own.raw_host, own.port, own.name))
-        self._outbox.send(ping, target, to=self._table.get(request.member))
-
-    def _expire_relays(self, now: float) -> None:
-        for seq_no, relay in list(self._relays.items()):
-            if relay.nack_at is not None and relay.nack_at <= now:
-                relay.nack_at = None
-                self._outbox.send(encode(Nack(relay.seq_no)), relay.reply_to)
-            if relay.expires_at <= now:
-                del self._relays[seq_no]
+        self._relays.receive_request(request, source, now)

@@ -282,7 +282,7 @@ class Swim:
 
     def send_user_message(self, payload: bytes, destination: Address) -> None:
         """Send a message of the layer above straight to somebody."""
-        self._outbox.send(encode(UserMessage(payload)), destination, alone=True)
+        self._outbox.send(encode(UserMessage(payload)), destination)
 
     def broadcast_user_message(self, payload: bytes, *, queue: int, about: str | None = None) -> None:
         """Gossip a message of the layer above. queue: 0 goes first."""

@@ -1,10 +1,13 @@
 """Whatever is claimed, in whatever order and over whatever time: what must never happen does not."""
 
+import math
+
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
 from ceilo_gossip.swim.events import MemberFailed, MemberJoined, MemberLeft, MemberRefuted, MemberSuspected
+from ceilo_gossip.swim.settings import SwimSettings
 from ceilo_gossip.swim.states import MemberState
 from ceilo_gossip.wire.address import Address
 from ceilo_gossip.wire.checks import MAX_INCARNATION, OUR_VERSION
@@ -41,6 +44,7 @@ class Claims(RuleBasedStateMachine):
         super().__init__()
         self.lone = LoneSwim()
         self.before: dict[str, tuple[MemberState, int, Address]] = {}
+        self.died_at: dict[str, float] = {}
         self.believed: dict[str, MemberState] = {}
         self.has_left = False
         self.good_bye = 0  # the incarnation we left with
@@ -121,12 +125,16 @@ class Claims(RuleBasedStateMachine):
                 continue
             state_before, incarnation_before, address_before = self.before[name]
             if address != address_before:
-                assert state_before is MemberState.LEFT, "a name was taken over from one who had not left"
+                free_at = self.died_at.get(name, math.inf) + SwimSettings.lan().reclaim_after
+                assert state_before is MemberState.LEFT or (
+                    state_before is MemberState.DEAD and self.lone.now > free_at
+                )
                 continue
             assert incarnation >= incarnation_before
             if state_before in GONE and state not in GONE:
                 assert incarnation > incarnation_before
         self.before = after
+        self.died_at = {record.name: record.changed_at for record in self.lone.swim.table if record.is_gone}
 
     @invariant()
     def we_ourselves_are_alive_until_we_leave(self) -> None:

@@ -12,11 +12,13 @@ from ceilo_gossip.swim.events import (
     MemberSuspected,
     MemberUpdated,
 )
+from ceilo_gossip.swim.settings import SwimSettings
 from ceilo_gossip.swim.states import MemberState
 from ceilo_gossip.wire.address import Address
-from ceilo_gossip.wire.checks import MAX_INCARNATION
-from ceilo_gossip.wire.messages import Alive, Dead, Suspect
-from tests.support.swim_member import LoneSwim, address_of, alive
+from ceilo_gossip.wire.checks import MAX_INCARNATION, OUR_VERSION
+from ceilo_gossip.wire.codec import encode_for_stream
+from ceilo_gossip.wire.messages import Alive, Dead, PushPull, RemoteRecord, Suspect
+from tests.support.swim_member import BELIEVED_AFTER, LoneSwim, address_of, alive
 
 S = MemberState
 
@@ -217,8 +219,46 @@ def test_name_is_not_taken_over_by_another_address() -> None:
     assert record is not None and record.address == address_of("p2") and record.incarnation == 1
     lone.bury("p2", by="p3")
     lone.hear(alive("p2", 9, address=Address("10.0.0.77", 7946)))
-    assert lone.state("p2") is S.DEAD, "the dead keep their address until they are forgotten"
+    assert lone.state("p2") is S.DEAD, "the dead keep their address for a while"
     assert lone.swim.counters["address_conflicts"] == 2
+
+
+def test_name_of_one_who_has_been_dead_for_long_is_free() -> None:
+    """A host that is set up anew, or has another card, with another address."""
+    for reclaim_after, is_free in ((30.0, True), (100.0, False), (0.0, False)):
+        lone = LoneSwim(replace(SwimSettings.lan(), reclaim_after=reclaim_after))
+        lone.meet("p2", "p3", "p4")
+        lone.answers = {"p3", "p4"}
+        lone.swim._prober.stop()  # or it would be forgotten after a pass
+        lone.hear(alive("p2", 7))
+        lone.hear(Suspect(7, "p2", "p3"))
+        lone.now += BELIEVED_AFTER
+        lone.hear(Dead(7, "p2", "p3"))
+        elsewhere = alive("p2", 1, address=Address("10.0.0.77", 7946))
+        lone.now += 29.0
+        lone.hear(elsewhere)
+        assert lone.state("p2") is S.DEAD
+        lone.now += 2.0
+        lone.events()
+        lone.hear(elsewhere)
+        record = lone.swim.table.get("p2")
+        assert record is not None and (record.state is S.ALIVE) == is_free
+        if is_free:
+            assert record.address.host == "10.0.0.77" and record.incarnation == 1
+            assert lone.events() == [MemberJoined("p2", lone.now)]
+
+
+def test_old_death_accuses_the_new_owner_of_a_name_who_outdoes_it() -> None:
+    """A push/pull with somebody who has not heard of the new owner yet."""
+    lone = LoneSwim()
+    lone.meet("p2", "p3", "p4")
+    lone.hear(Dead(9, "p2", "p2"))
+    lone.hear(alive("p2", 1, address=Address("10.0.0.77", 7946)))
+    old = RemoteRecord("p2", address_of("p2").raw_host, 7946, b"", 9, 2, OUR_VERSION)
+    lone.swim.receive_stream(encode_for_stream(PushPull(False, (old,), b"")), address_of("p3"), lone.now)
+    assert lone.state("p2") is S.SUSPECT
+    lone.hear(alive("p2", 10, address=Address("10.0.0.77", 7946)))
+    assert lone.state("p2") is S.ALIVE
 
 
 def test_name_of_one_who_left_is_free_at_once() -> None:

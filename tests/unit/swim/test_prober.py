@@ -11,8 +11,6 @@ from ceilo_gossip.wire.codec import decode_from_stream, encode_for_stream
 from ceilo_gossip.wire.messages import Ack, Alive, Dead, IndirectPing, Nack, Ping, Suspect
 from tests.support.swim_member import OWN, LoneSwim, address_of, alive
 
-ASKER = address_of("p5")
-
 
 def test_each_member_is_probed_once_in_a_pass() -> None:
     lone = LoneSwim()
@@ -201,54 +199,10 @@ def test_ack_that_nobody_waits_for_proves_nothing() -> None:
     assert lone.answer("p2") is None
 
 
-def test_ping_is_answered_where_the_sender_wants_it() -> None:
-    lone = LoneSwim()
-    lone.hear(Ping(5, "me", address_of("p7").raw_host, 1234, "p7"), "p2")
-    lone.hear(Ping(6, "me"), "p2")
-    lone.hear(Ping(7, ""), "p2")
-    assert lone.sent() == [
-        (Ack(5), Address("10.0.0.7", 1234)),
-        (Ack(6), address_of("p2")),
-        (Ack(7), address_of("p2")),
-    ]
-
-
 def test_ping_for_another_name_is_not_answered() -> None:
     lone = LoneSwim()
     lone.hear(Ping(5, "somebody else"), "p2")
     assert lone.sent() == [] and lone.swim.counters["pings_for_others"] == 1
-
-
-def ask_through(lone: LoneSwim, seq_no: int = 77) -> Ping:
-    request = IndirectPing(seq_no, address_of("p2").raw_host, 7946, "p2", True, ASKER.raw_host, ASKER.port, "p5")
-    lone.hear(request, "p5")
-    ping = next(message for message, where in lone.sent() if isinstance(message, Ping) and where == address_of("p2"))
-    assert ping.seq_no != seq_no
-    return ping
-
-
-def test_relayed_ack_goes_back_with_the_askers_number() -> None:
-    lone = LoneSwim()
-    ping = ask_through(lone)
-    lone.hear(Ack(ping.seq_no), "p2")
-    assert lone.sent() == [(Ack(77), ASKER)]
-    assert lone.run(1.0) == []
-
-
-def test_relay_nacks_at_80_percent_of_the_timeout_and_still_passes_a_late_ack_on() -> None:
-    lone = LoneSwim()
-    ping = ask_through(lone)
-    assert lone.run(0.399) == []
-    assert lone.run(0.002) == [(Nack(77), ASKER)]
-    lone.hear(Ack(ping.seq_no), "p2")
-    assert lone.sent() == [(Ack(77), ASKER)]
-
-
-def test_relays_are_bounded() -> None:
-    lone = LoneSwim()
-    for seq_no in range(probers.MAX_RELAYS + 10):
-        lone.hear(IndirectPing(seq_no, address_of("p2").raw_host, 0, "p2", True, ASKER.raw_host, 1, "p5"), "p5")
-    assert len(lone.sent()) == probers.MAX_RELAYS and lone.swim.counters["relays_over_limit"] == 10
 
 
 def test_pause_of_our_own_process_kills_nobody() -> None:
