@@ -14,6 +14,8 @@ import bisect
 import math
 from dataclasses import dataclass
 
+from ceilo_gossip.wire.packet import MAX_DATAGRAM_LENGTH
+
 # Serf warns at 128 and prunes at 4096.
 MAX_QUEUED = 4096
 # With so many draws from each of so many members, (1 - 1/16) ** 256 is the chance of one to be left out: 1 in 10^7.
@@ -39,9 +41,12 @@ _Entry = tuple[int, int, _Queued]
 
 
 class BroadcastQueue:
-    """One queue. `dropped` counts messages pushed out because the queue was full."""
+    """One queue. `dropped` counts messages pushed out because the queue was full, and those that fit into no packet.
 
-    __slots__ = ("_about", "_count", "_multiplier", "_next_number", "_tiers", "dropped")
+    longest: bytes of the longest message that a packet has room for; a longer one would wait here for ever.
+    """
+
+    __slots__ = ("_about", "_count", "_multiplier", "_next_number", "_tiers", "dropped", "longest")
 
     def __init__(self, multiplier: int) -> None:
         self._multiplier = multiplier
@@ -50,6 +55,7 @@ class BroadcastQueue:
         self._count = 0
         self._next_number = 0
         self.dropped = 0
+        self.longest = MAX_DATAGRAM_LENGTH
 
     def __len__(self) -> int:
         return self._count
@@ -67,6 +73,10 @@ class BroadcastQueue:
             for item in list(self._about.get(about, ())):
                 if detail is None or item.detail == detail:
                     self._take_out(item)
+        if len(message) > self.longest:
+            # A patched sender's, or come over a stream. Who has not heard it learns it from a push/pull, or never.
+            self.dropped += 1
+            return
         if self._count >= MAX_QUEUED:
             # The most often sent has reached most members already.
             self._take_out(next(tier[-1][-1] for tier in reversed(self._tiers) if tier))

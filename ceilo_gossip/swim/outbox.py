@@ -48,6 +48,8 @@ class Outbox:
         self._label = label
         overhead = COMPOUND_OVERHEAD + (2 + len(label) if label else 0) + (OVERHEAD if keyring else 0)
         self._limit = datagram_limit - overhead
+        for queue in queues:
+            queue.longest = self._limit - PART_OVERHEAD
         self._waiting: list[Datagram] = []
 
     @property

@@ -253,6 +253,16 @@ def test_what_a_query_carries_stands_in_no_repr() -> None:
 # The responder's messages.
 
 
+def test_query_that_fits_into_no_packet_is_answered_but_keeps_nobody_awake() -> None:
+    lone = LoneSerf()
+    lone.told()
+    idle = lone.serf.get_timer()
+    event = received(lone, asked(payload=b"x" * 5000))
+    assert lone.serf.answer(event, b"42", lone.now)
+    assert lone.serf.get_timer() == idle, "nothing waits to be gossiped"
+    assert {type(message) for message, _ in lone.told()} == {QueryResponse}
+
+
 def test_query_of_another_is_told_and_its_answer_goes_straight_to_the_asker() -> None:
     lone = LoneSerf()
     event = received(lone, asked())
