@@ -18,7 +18,16 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
-from ceilo_gossip.serf.events import Event, LeaveFinished
+from ceilo_gossip.serf.events import (
+    Event,
+    KeyringChanging,
+    LeaveFinished,
+    QueryAcked,
+    QueryAnswered,
+    QueryFinished,
+    QueryReceived,
+)
+from ceilo_gossip.serf.queries import QueryRequest
 from ceilo_gossip.serf.serf import Serf
 from ceilo_gossip.serf.settings import SerfSettings
 from ceilo_gossip.swim.settings import SwimSettings
@@ -52,11 +61,29 @@ class Seen:
     tags: Mapping[str, str]
 
 
+@dataclass(frozen=True, slots=True)
+class Replies:
+    """What came of a query of ours: who acknowledged it, and who answered what."""
+
+    acks: Sequence[str]
+    answers: Sequence[QueryAnswered]
+
+    @property
+    def texts(self) -> dict[str, str]:
+        """The answers by member."""
+        return {answer.member: answer.payload.decode() for answer in self.answers}
+
+
 class Viewer(Protocol):
     """A member of either kind."""
 
     name: str
     host: str
+
+    @property
+    def stored_keyring(self) -> Keyring | None:
+        """What it would start with."""
+        ...
 
     async def sees(self) -> Mapping[str, Seen]:
         """What it believes of everybody, itself included."""
@@ -78,13 +105,29 @@ def loopback_of_its_own() -> Iterator[None]:
         os.close(outside)
 
 
+@contextlib.contextmanager
+def cut_packets(source: str, target: str) -> Iterator[None]:
+    """Meanwhile no datagram passes from one host to the other; the way back, and streams, stay open."""
+    rule = f"add rule inet cut input ip saddr {source} ip daddr {target} udp dport {GOSSIP_PORT} drop"
+    _nft("add table inet cut", "add chain inet cut input { type filter hook input priority 0; }", rule)
+    try:
+        yield
+    finally:
+        _nft("delete table inet cut")
+
+
+def _nft(*rules: str) -> None:
+    subprocess.run(["nft", "-f", "-"], input="\n".join(rules), text=True, check=True, timeout=LIMIT)
+
+
 class RealAgent:
     """One process of Debian's `serf agent`."""
 
     def __init__(self, name: str, host: str, directory: Path, *, keyring: Keyring | None, profile: str) -> None:
         self.name = name
         self.host = host
-        self._log = directory / f"{name}.log"
+        self._directory = directory
+        self._log = directory / f"{host}.log"
         self._options = [
             f"-node={name}",
             f"-bind={host}:{GOSSIP_PORT}",
@@ -93,10 +136,9 @@ class RealAgent:
             "-log-level=debug",
         ]
         if keyring is not None:
-            file = directory / f"{name}.keyring"
-            file.touch(mode=0o600)
-            file.write_text(keyring.to_json(), encoding="utf-8")
-            self._options.append(f"-keyring-file={file}")
+            self._keyring_file.touch(mode=0o600)
+            self._keyring_file.write_text(keyring.to_json(), encoding="utf-8")
+            self._options.append(f"-keyring-file={self._keyring_file}")
         self._process: subprocess.Popen[bytes] | None = None
 
     async def start(self, *, tags: Mapping[str, str] | None = None, join: str | None = None) -> None:
@@ -122,6 +164,22 @@ class RealAgent:
                 preexec_fn=lambda: kernel.die_with_parent(signal.SIGKILL),
             )
 
+    def answer(self, query: str, command: str) -> None:
+        """Answer queries of this name, from the next start on, with what a shell command prints."""
+        script = self._directory / f"{self.host}-{query}.sh"
+        script.write_text(f"#!/bin/sh\n{command}\n", encoding="utf-8")
+        script.chmod(0o700)
+        self._options.append(f"-event-handler=query:{query}={script}")
+
+    @property
+    def _keyring_file(self) -> Path:
+        return self._directory / f"{self.host}.keyring"
+
+    @property
+    def stored_keyring(self) -> Keyring | None:
+        """What its keyring file holds."""
+        return Keyring.from_json(self._keyring_file.read_text(encoding="utf-8"))
+
     @property
     def exit_status(self) -> int | None:
         """What it ended with; None while it runs, and before it was started."""
@@ -141,10 +199,13 @@ class RealAgent:
         lines = [line.strip() for line in self.log.splitlines() if "[WARN]" in line or "[ERR]" in line]
         return [line for line in lines if "agent.ipc: Failed to stream" not in line]
 
-    async def ask(self, *words: str) -> str:
-        """Run one `serf` command against it and return what it prints; AssertionError when it fails."""
+    async def ask(self, *words: str, fails: bool = False) -> str:
+        """Run one `serf` command against it and return what it prints.
+
+        AssertionError when it fails, or, if it is expected to fail, when it does not.
+        """
         done = await self._run(*words)
-        assert done.returncode == 0, f"serf {' '.join(words)} of {self.name}:\n{done.stdout}\n{self.log}"
+        assert (done.returncode != 0) is fails, f"serf {' '.join(words)} of {self.name}:\n{done.stdout}\n{self.log}"
         return done.stdout
 
     async def sees(self) -> Mapping[str, Seen]:
@@ -180,13 +241,18 @@ class RealAgent:
 
 
 class OurMember:
-    """One of ours, on real sockets."""
+    """One of ours, on real sockets.
+
+    stored_keyring: its "disk"; a changed keyring is put there before it is used, and the next start reads it.
+    replies: query name to what it answers.
+    """
 
     def __init__(self, name: str, host: str, *, keyring: Keyring | None, profile: str) -> None:
         self.name = name
         self.host = host
         self.events: list[Event] = []
-        self._keyring = keyring
+        self.stored_keyring = keyring
+        self.replies: dict[str, bytes] = {}
         self._swim = PROFILES[profile]()
         self._endpoint: Endpoint | None = None
 
@@ -200,10 +266,17 @@ class OurMember:
         """Begin anew, knowing nothing of an earlier life, and look for the pool at these hosts."""
         assert self._endpoint is None, f"{self.name} runs already"
         address = Address(self.host, GOSSIP_PORT)
-        settings = SerfSettings(self.name, address, tags=tags or {}, keyring=self._keyring, swim=self._swim)
+        settings = SerfSettings(
+            self.name,
+            address,
+            tags=tags or {},
+            keyring=self.stored_keyring,
+            keyring_is_stored=True,
+            swim=self._swim,
+        )
         self.events.clear()
         serf = Serf(settings, rng=random.Random(), now=time.monotonic())
-        endpoint = Endpoint(serf, bind=address, clock=time.monotonic, on_event=self.events.append)
+        endpoint = Endpoint(serf, bind=address, clock=time.monotonic, on_event=self._take)
         await endpoint.start()
         self._endpoint = endpoint
         serf.join([Address(host, GOSSIP_PORT) for host in join], time.monotonic())
@@ -213,6 +286,17 @@ class OurMember:
         """Announce other tags."""
         self.serf.set_tags(tags, time.monotonic())
         self._poke()
+
+    async def ask(self, request: QueryRequest) -> Replies:
+        """Ask the pool a query, and wait for its end."""
+        number = self.serf.query(request, time.monotonic())
+        self._poke()
+        async with asyncio.timeout(LIMIT):
+            while not any(isinstance(event, QueryFinished) and event.id == number for event in self.events):
+                await asyncio.sleep(POLL_INTERVAL)
+        acks = [event.member for event in self.events if isinstance(event, QueryAcked) and event.id == number]
+        answers = [event for event in self.events if isinstance(event, QueryAnswered) and event.id == number]
+        return Replies(acks, answers)
 
     async def leave(self) -> None:
         """Leave in good order, to the end."""
@@ -234,6 +318,15 @@ class OurMember:
         members = self.serf.members().values()
         return {one.name: Seen(_WORDS[one.state], str(one.address), dict(one.tags)) for one in members}
 
+    def _take(self, event: Event) -> None:
+        """What an agent does with the events that ask for something."""
+        self.events.append(event)
+        if isinstance(event, KeyringChanging):
+            self.stored_keyring = event.keyring
+            self.serf.key_stored(event, time.monotonic())
+        elif isinstance(event, QueryReceived) and event.name in self.replies:
+            self.serf.answer(event, self.replies[event.name], time.monotonic())
+
     def _poke(self) -> None:
         assert self._endpoint is not None
         self._endpoint.poke()
@@ -245,6 +338,8 @@ class MixedPool:
     def __init__(self, directory: Path, *, key: bytes | None = None, profile: str = "lan") -> None:
         """key: None for a pool without encryption. profile: "lan" or "local", the timing of both kinds."""
         keyring = None if key is None else Keyring([key])
+        self._directory, self._keyring, self._profile = directory, keyring, profile
+        self.guests: list[RealAgent | OurMember] = []
         self.settings = PROFILES[profile]()
         self.real = tuple(
             RealAgent(f"real-{n}", f"127.0.0.{n}", directory, keyring=keyring, profile=profile) for n in (1, 2)
@@ -255,6 +350,24 @@ class MixedPool:
     def everybody(self) -> tuple[Viewer, ...]:
         """The four, in the order in which they join."""
         return (*self.real, *self.ours)
+
+    @property
+    def by_name(self) -> dict[str, RealAgent | OurMember]:
+        """The four."""
+        members: list[RealAgent | OurMember] = [*self.real, *self.ours]
+        return {one.name: one for one in members}
+
+    def another_real(self, name: str, host: str) -> RealAgent:
+        """One more agent, which is none of `everybody`; it may have a name that is in use."""
+        agent = RealAgent(name, host, self._directory, keyring=self._keyring, profile=self._profile)
+        self.guests.append(agent)
+        return agent
+
+    def another_of_ours(self, name: str, host: str) -> OurMember:
+        """One more of ours, which is none of `everybody`; it may have a name that is in use."""
+        member = OurMember(name, host, keyring=self._keyring, profile=self._profile)
+        self.guests.append(member)
+        return member
 
     def others(self, *gone: Viewer) -> list[Viewer]:
         """Everybody but these."""
@@ -290,10 +403,11 @@ async def mixed_pool(directory: Path, *, key: bytes | None = None, profile: str 
     try:
         yield pool
     finally:
-        for member in pool.ours:
-            await member.kill()
-        for agent in pool.real:
-            agent.kill()
+        for member in (*pool.ours, *pool.real, *pool.guests):
+            if isinstance(member, OurMember):
+                await member.kill()
+            else:
+                member.kill()
 
 
 async def join_all(pool: MixedPool) -> None:
