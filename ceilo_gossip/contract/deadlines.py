@@ -54,26 +54,32 @@ class DeathPromise:
 def dead_after_revocation(promise: DeathPromise, *, revoked_at: float, drift: float = DRIFT) -> float:
     """The instant from which a host is certain to run nothing, once a majority has acknowledged its revocation.
 
-        revoked_at + (L + 2 W) (1 + rho) + margin
+        revoked_at + (L + 3 W) (1 + rho) + margin
 
     revoked_at: t0 on the asker's monotonic clock. A heartbeat of a witness that acknowledged, issued after t0,
-    revokes; so at t0 + L no majority of fresh heartbeats is without one (two majorities share a witness). The feeder
-    looks at its grant and then feeds: paused in between, it may feed once more, but not later than W after it looked,
-    because the device would have fired before; and W after that last feed the device fires. L passes on the witness's
-    clock and W on the device's, and the asker's may run faster by rho, hence the factor.
+    revokes; so at t0 + L no majority of fresh heartbeats is without one (two majorities share a witness). From then on
+    each feed needs one that was not longer than W ago, and two more can come:
+
+    1. The feeder looked at its grant while it was valid, was paused, and feeds when it goes on.
+    2. The feeder is killed, and the kernel feeds once more when it closes the device for it
+       (drivers/watchdog/watchdog_dev.c, watchdog_release). Its successor does not open the device without a grant.
+
+    W after the last one the device fires. L passes on the witness's clock and W on the device's, and the asker's may
+    run faster by rho, hence the factor.
     """
-    lengths = promise.lease_duration + 2 * promise.watchdog_timeout
+    lengths = promise.lease_duration + 3 * promise.watchdog_timeout
     return revoked_at + lengths * (1 + drift) + MARGIN
 
 
 def dead_after_acknowledged_query(promise: DeathPromise, *, acknowledged_at: float) -> float:
     """The instant from which a host is certain to run nothing, once it has acknowledged a fence query.
 
-        acknowledged_at + W (1 + rho) + margin
+        acknowledged_at + 2 W (1 + rho) + margin
 
-    The watchdog process has fed for the last time before it acknowledged, and feeds no more until the next boot.
+    The watchdog process has fed for the last time before it acknowledged, and neither it nor a successor feeds until
+    the next boot; killed, it leaves one feed to the kernel (see above).
     """
-    return acknowledged_at + promise.watchdog_timeout * (1 + DRIFT) + MARGIN
+    return acknowledged_at + 2 * promise.watchdog_timeout * (1 + DRIFT) + MARGIN
 
 
 def longest_blackout(promise: DeathPromise, *, heartbeat_interval: float, spread: float) -> float:

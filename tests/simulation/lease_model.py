@@ -12,6 +12,8 @@ enumerated, the production code says how long its lease is, and the feeder is se
 
 * the agent hands the feeder any of these leases, at any tick, or none (killed, frozen);
 * the feeder finds a grant valid and feeds at any later tick (paused in between), if the device has not fired before;
+* the feeder is killed, at any tick: the kernel feeds for it once more as it closes the device, and its successor opens
+  it again with a valid grant only;
 * the device fires when it was not fed for its timeout.
 
 The host's, the witnesses', the device's and the controller's clocks differ in rate by the drift. What must hold: no
@@ -60,7 +62,7 @@ class Rules:
     dates_by_receipt: bool = False
     ignores_revocations: bool = False
     needs: int = 2  # Witnesses for a lease; a majority.
-    watchdogs_in_deadline: int = 2
+    watchdogs_in_deadline: int = 3
     counts_drift: bool = True
 
     @property
@@ -72,7 +74,7 @@ class Rules:
     @property
     def last_tick(self) -> int:
         """Beyond it nothing can happen any more that counts."""
-        return self.asked_until + 2 * (self.lease + 2 * self.watchdog) + 2
+        return self.asked_until + 2 * (self.lease + 3 * self.watchdog) + 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -217,20 +219,29 @@ def _best_alone(rules: Rules, known: Sequence[Knowledge], now: float) -> list[Kn
 def _search_feeder(
     rules: Rules, t0: int, grants: Sequence[frozenset[float]], schedules: Sequence[Schedule], found: Found
 ) -> None:
-    """Search grants, checks, pauses and feeds. A state: the best grant so far, whether checked, the last feed."""
-    states: set[tuple[float | None, bool, int]] = {(None, False, 0)}
+    """Search grants, checks, pauses, feeds and kills.
+
+    A state: the grant, whether it was found valid and the feed is to come, the tick of the last feed, and whether the
+    device is open (a killed feeder's successor has not opened it yet).
+    """
+    states: set[tuple[float | None, bool, int, bool]] = {(None, False, 0, True)}
     for tick in range(rules.last_tick + 1):
         now = tick * rules.rates.host
         todo = list(states)
         while todo:
-            grant, is_checked, fed_at = todo.pop()
+            grant, is_checked, fed_at, is_open = todo.pop()
             found.cases += 1
-            after: list[tuple[float | None, bool, int]] = [(given, is_checked, fed_at) for given in grants[tick]]
+            after = [(given, is_checked, fed_at, is_open) for given in grants[tick]]
             if not is_checked and grant is not None and now < grant:
-                after.append((grant, True, fed_at))
+                after.append((grant, True, fed_at, is_open))
+            feeds = []
             if is_checked:
-                after.append((grant, False, tick))
-                # It fed now; the device fires a whole timeout later.
+                feeds.append((grant, False, tick, True))
+            if is_open:
+                feeds.append((None, False, tick, False))  # Killed.
+            if feeds:
+                # It is fed now; the device fires a whole timeout later.
+                after += feeds
                 death = (tick + rules.watchdog / rules.rates.device - t0) * rules.rates.controller
                 found.latest = max(found.latest, death)
                 if death > rules.wait + SLACK:

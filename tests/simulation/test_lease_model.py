@@ -45,7 +45,7 @@ def test_deadline_holds_whichever_clock_runs_fast(rates: Rates) -> None:
         {"dates_by_receipt": True},
         {"ignores_revocations": True},
         {"needs": 1},
-        {"watchdogs_in_deadline": 1, "watchdog": 2},
+        {"watchdogs_in_deadline": 2, "watchdog": 2},
     ],
     ids=str,
 )

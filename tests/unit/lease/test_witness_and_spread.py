@@ -22,21 +22,21 @@ from ceilo_gossip.lease.heartbeat import (
 )
 from ceilo_gossip.lease.lease import LeaseSettings
 from ceilo_gossip.lease.spread import MAX_WAITING, TRANSMISSIONS, Spread
-from ceilo_gossip.lease.witness import RevocationRefused, Witness
+from ceilo_gossip.lease.witness import Witness, WitnessRecord, WitnessRefused
 from ceilo_gossip.wire.errors import WireError
 
 ELECTORATE = Electorate.of(["ctl-1", "ctl-2", "ctl-3"])
 BOOT = bytes(range(16))
 
 
-def witness(**revocations: str) -> Witness:
-    return Witness("ctl-1", BOOT, electorates=(ELECTORATE.id,), revocations=revocations)
+def witness(*, exempt: frozenset[str] = frozenset(), **revoked: str) -> Witness:
+    return Witness("ctl-1", BOOT, electorates=(ELECTORATE.id,), record=WitnessRecord(revoked, exempt))
 
 
 def test_revocation_is_in_every_heartbeat_once_it_is_stored() -> None:
     one = witness()
     request = one.revoke("cmp-1", "i-1")
-    assert dict(request.revocations) == {"cmp-1": "i-1"}
+    assert dict(request.record.revoked) == {"cmp-1": "i-1"}
     one.stored(request)
     heartbeat = one.issue(10.0)
     assert heartbeat is not None and heartbeat.revokes("cmp-1") and not heartbeat.revokes("cmp-2")
@@ -50,9 +50,9 @@ def test_witness_that_starts_has_what_it_stored_in_its_first_heartbeat() -> None
 def test_lifting_names_the_incident_and_an_old_one_lifts_nothing() -> None:
     one = witness(**{"cmp-1": "i-2"})
     one.stored(one.lift("cmp-1", "i-1"))
-    assert dict(one.revocations) == {"cmp-1": "i-2"}
+    assert dict(one.record.revoked) == {"cmp-1": "i-2"}
     one.stored(one.lift("cmp-1", "i-2"))
-    assert dict(one.revocations) == {}
+    assert dict(one.record.revoked) == {}
 
 
 def test_stores_that_finish_out_of_order_lose_nothing() -> None:
@@ -60,18 +60,38 @@ def test_stores_that_finish_out_of_order_lose_nothing() -> None:
     first, second = one.revoke("cmp-1", "i-1"), one.revoke("cmp-2", "i-2")
     one.stored(second)
     one.stored(first)
-    assert dict(one.revocations) == {"cmp-1": "i-1", "cmp-2": "i-2"}
+    assert dict(one.record.revoked) == {"cmp-1": "i-1", "cmp-2": "i-2"}
 
 
 def test_no_more_hosts_are_revoked_than_a_heartbeat_can_carry() -> None:
     one = witness()
     for number in range(MAX_REVOKED):
         one.stored(one.revoke(f"cmp-{number}", "i"))
-    with pytest.raises(RevocationRefused, match="end their incidents"):
+    with pytest.raises(WitnessRefused, match="end their incidents"):
         one.revoke("cmp-one-more", "i")
     one.stored(one.revoke("cmp-0", "another incident"))
     heartbeat = one.issue(1.0)
     assert heartbeat is not None and len(encode_heartbeat(heartbeat)) < 900
+
+
+def test_host_without_a_watchdog_is_not_promised_to_die_and_a_revoked_one_may_not_disarm() -> None:
+    one = witness()
+    one.stored(one.exempt("cmp-1"))
+    with pytest.raises(WitnessRefused, match="without a watchdog"):
+        one.revoke("cmp-1", "i-1")
+    one.stored(one.rearm("cmp-1"))
+    pending = one.revoke("cmp-1", "i-1")
+    with pytest.raises(WitnessRefused, match="must not be disarmed"):
+        one.exempt("cmp-1")
+    one.stored(pending)
+    one.stored(one.lift("cmp-1", "i-1"))
+    assert one.exempt("cmp-1").record.exempt == {"cmp-1"}
+
+
+@pytest.mark.parametrize("record", [({"no host!": "i"}, ()), ({"cmp-1": ""}, ()), ({"cmp-1": "i"}, ("cmp-1",))])
+def test_record_that_cannot_be_is_refused(record: tuple[dict[str, str], tuple[str, ...]]) -> None:
+    with pytest.raises(ContractError):
+        WitnessRecord(record[0], frozenset(record[1]))
 
 
 def test_heartbeats_of_one_boot_are_ordered_and_never_repeat_an_instant() -> None:
@@ -148,8 +168,8 @@ def test_identity_of_an_electorate_depends_on_who_is_in_it_only() -> None:
 
 def test_deadlines_follow_their_formulas() -> None:
     promise = DeathPromise(electorate=ELECTORATE.id, lease_duration=8.0, watchdog_timeout=5.0)
-    assert dead_after_revocation(promise, revoked_at=100.0) == pytest.approx(100.0 + 18.0 * 1.001 + MARGIN)
-    assert dead_after_acknowledged_query(promise, acknowledged_at=100.0) == pytest.approx(100.0 + 5.0 * 1.001 + MARGIN)
+    assert dead_after_revocation(promise, revoked_at=100.0) == pytest.approx(100.0 + 23.0 * 1.001 + MARGIN)
+    assert dead_after_acknowledged_query(promise, acknowledged_at=100.0) == pytest.approx(100.0 + 10.0 * 1.001 + MARGIN)
     assert longest_blackout(promise, heartbeat_interval=1.0, spread=2.0) == pytest.approx(8.0 * 0.998 - 3.0)
 
 
