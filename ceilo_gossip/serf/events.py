@@ -17,12 +17,16 @@ from ceilo_gossip.wire.keyring import Keyring
 
 @dataclass(frozen=True, slots=True)
 class UserEventReceived:
-    """Somebody sent a user event. name, payload: its content. ltime: its Lamport time."""
+    """Somebody, perhaps we, sent a user event. name, payload: its content. ltime: its Lamport time.
+
+    coalesce: several of one name may be taken as one; unknown, and then False, for one that we learnt of later.
+    """
 
     name: str
     payload: bytes
     ltime: int
     at: float
+    coalesce: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -37,6 +37,11 @@ class Joining:
     def next_deadline(self) -> float:
         return self._reconnect_at if self._join_at is None else min(self._join_at, self._reconnect_at)
 
+    @property
+    def is_looking(self) -> bool:
+        """Whether the pool has not been found yet."""
+        return self._join_at is not None
+
     def join(self, addresses: Sequence[Address], now: float) -> None:
         """Look for the pool at these addresses from now on, besides any given before."""
         others = [*self._targets, *(address for address in addresses if address != self._settings.address)]

@@ -8,8 +8,10 @@ SWIM says whether a member answers; intents, ordered by Lamport time, say what i
     FAILED      -             LEFT           ALIVE          -            -
     LEFT        -             -              ALIVE          -            -
 
-An intent at or before the Lamport time of the status is old and changes nothing. Deviation from Serf: a member that
-told SWIM good-bye without an intent is LEFT, not FAILED, for it cannot have been silent when it said so.
+An intent at or before the Lamport time of the status is old and changes nothing. A leave intent may say `prune`: then
+the member is forgotten, and if we do not know yet that it is gone, as soon as we do. Deviations from Serf: it forgets
+also a living member, six seconds later in which it does nothing else; and one that told SWIM good-bye without an intent
+is LEFT, not FAILED, for it cannot have been silent when it said so.
 Members stay listed long after SWIM has forgotten them, so that they can be dialled and asked about.
 """
 
@@ -45,7 +47,7 @@ class SerfStatus(enum.IntEnum):
 class Entry:
     """One member. record: SWIM's, as of the last event about it. gone_at: since when it is FAILED or LEFT.
 
-    last_answer: the last before it was gone.
+    last_answer: the last before it was gone. is_pruned: while LEAVING, that it is to be forgotten when it is gone.
     """
 
     record: Record
@@ -53,6 +55,7 @@ class Entry:
     status_ltime: int = 0
     gone_at: float | None = None
     last_answer: Answer | None = None
+    is_pruned: bool = False
 
     @property
     def name(self) -> str:
@@ -118,6 +121,7 @@ class Roster:
         entry.status_ltime = intent.ltime
         if entry.status is SerfStatus.LEAVING:
             entry.status = SerfStatus.ALIVE
+            entry.is_pruned = False
         return True
 
     def leave_intent(self, intent: LeaveIntent, now: float) -> tuple[bool, list[Event]]:
@@ -134,10 +138,15 @@ class Roster:
         elif entry.status is SerfStatus.FAILED:
             entry.status = SerfStatus.LEFT
             events.append(MemberLeft(intent.member, now))
-        if intent.prune and entry.status is SerfStatus.LEFT:
-            del self._entries[intent.member]
-            events.append(MemberReaped(intent.member, now))
-        return True, events
+        entry.is_pruned = entry.is_pruned or intent.prune
+        return True, events + self._prune(entry, now)
+
+    def _prune(self, entry: Entry, now: float) -> list[Event]:
+        """Forget a member that is gone, if that was asked for."""
+        if not entry.is_pruned or entry.status is not SerfStatus.LEFT:
+            return []
+        del self._entries[entry.name]
+        return [MemberReaped(entry.name, now)]
 
     def _remember(self, intent: JoinIntent | LeaveIntent, now: float) -> bool:
         """Keep the newest intent about a member that we have not met yet."""
@@ -156,6 +165,7 @@ class Roster:
             entry.record = record
             entry.status = SerfStatus.ALIVE
             entry.gone_at = None
+            entry.is_pruned = False
             return
         if len(self._entries) >= MAX_MEMBERS:
             self._drop_longest_gone()
@@ -165,6 +175,7 @@ class Roster:
             entry.status_ltime = early[0].ltime
             if isinstance(early[0], LeaveIntent):
                 entry.status = SerfStatus.LEAVING
+                entry.is_pruned = early[0].prune
         self._entries[record.name] = entry
 
     def _drop_longest_gone(self) -> None:
@@ -180,19 +191,19 @@ class Roster:
         if entry is not None:
             entry.record = record
 
-    def gone(self, event: MemberFailed | MemberLeft, record: Record, answer: Answer | None) -> Event:
+    def gone(self, event: MemberFailed | MemberLeft, record: Record, answer: Answer | None) -> list[Event]:
         """SWIM has lost this member: what that means, given what it had announced."""
         entry = self._entries.get(event.name)
         if entry is None:
-            return event
+            return [event]
         entry.record = record
         entry.last_answer = answer
         entry.gone_at = event.at
         if isinstance(event, MemberLeft) or entry.status in (SerfStatus.LEAVING, SerfStatus.LEFT):
             entry.status = SerfStatus.LEFT
-            return MemberLeft(event.name, event.at)
+            return [MemberLeft(event.name, event.at), *self._prune(entry, event.at)]
         entry.status = SerfStatus.FAILED
-        return event
+        return [event]
 
     def reap(self, now: float, *, failed_for: float, left_for: float, intent_for: float) -> list[Event]:
         """Forget who has been gone for too long, and intents whose member never came."""

@@ -8,16 +8,18 @@ are Serf's own and not the owner's: all are acknowledged, `_serf_ping` needs no 
 names are answered by `rotation` and `conflict`.
 """
 
+import functools
 import random
 from collections import deque
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 from ceilo_gossip.serf.answering import Answering, received
 from ceilo_gossip.serf.clock import LamportClock
 from ceilo_gossip.serf.conflict import CONFLICT_QUERY, Conflict
 from ceilo_gossip.serf.coordinates import Coordinates, estimate
-from ceilo_gossip.serf.events import Event, KeyringChanging, QueryAnswered, QueryReceived, UserEventReceived
+from ceilo_gossip.serf.events import Event, KeyringChanging, QueryAnswered, QueryReceived
 from ceilo_gossip.serf.filters import matches
+from ceilo_gossip.serf.intents import Intents
 from ceilo_gossip.serf.joining import Joining
 from ceilo_gossip.serf.keys import KEY_QUERIES
 from ceilo_gossip.serf.leaving import Leaving, Phase
@@ -27,6 +29,7 @@ from ceilo_gossip.serf.roster import Entry, Roster, SerfStatus
 from ceilo_gossip.serf.rotation import Rotation
 from ceilo_gossip.serf.seen import SeenRing
 from ceilo_gossip.serf.settings import SerfSettings
+from ceilo_gossip.serf.user_events import UserEvents
 from ceilo_gossip.swim.events import (
     AckReceived,
     ExchangeFinished,
@@ -88,8 +91,10 @@ class Serf:
         self._roster = Roster(self._swim.table.own)
         self._joining = Joining(settings, rng, now)
         self._events: deque[Event] = deque()
-        self._member_clock, self._event_clock, self._query_clock = LamportClock(), LamportClock(), LamportClock()
-        self._seen_events, self._seen_queries = SeenRing(), SeenRing()
+        self._leaving = Leaving(settings, self._swim, self._events, queue=_INTENTS)
+        self._intents = Intents(self._roster, self._leaving, self._events, spread=self._spread(_INTENTS))
+        self._user_events = UserEvents(settings.event_limit, self._events, spread=self._spread(_EVENTS))
+        self._query_clock, self._seen_queries = LamportClock(), SeenRing()
         self._queries = Queries(settings, rng, self._swim.counters)
         self._answering = Answering(
             settings.name,
@@ -105,7 +110,9 @@ class Serf:
         )
         self._conflict = Conflict(self._swim.table, self._roster, self._events, self._swim.counters, ask=self.query)
         self._reap_at = now + settings.reap_interval
-        self._leaving = Leaving(settings, self._swim, self._events, queue=_INTENTS)
+
+    def _spread(self, queue: int) -> Callable[[bytes], None]:
+        return functools.partial(self._swim.broadcast_user_message, queue=queue)
 
     @property
     def name(self) -> str:
@@ -205,15 +212,29 @@ class Serf:
         if self._conflict.is_lost(now):
             self._leaving.end(now)
             return
-        intent = LeaveIntent(self._member_clock.time, self.name)
-        self._member_clock.increment()
-        self._roster.leave_intent(intent, now)
-        self._leaving.begin(encode_serf(intent), now)
+        self._intents.announce_leave(now)
+
+    def force_leave(self, name: str, now: float, *, prune: bool = False) -> bool:
+        """Declare that a member that failed had left, in the whole pool; prune: everybody forgets it.
+
+        False when no such member has failed or left. One that lives after all denies it.
+        """
+        return self._intents.declare_left(name, now, prune=prune)
 
     def set_tags(self, tags: Mapping[str, str], now: float) -> None:
         """Announce other tags; `ValueError` when they do not fit into 512 bytes."""
         self._swim.announce(encode_tags(tags), now)
         self._drain(now)
+
+    def send_event(self, name: str, payload: bytes, now: float, *, coalesce: bool = False) -> int:
+        """Send all members, ourselves included, a user event: its Lamport time.
+
+        coalesce: receivers may take several of one name as one. `ValueError` when name and payload, or the encoded
+        event, have more than `event_limit` bytes, or when we are leaving.
+        """
+        if self.phase is not Phase.RUNNING:
+            raise ValueError("a member that leaves sends no events any more")
+        return self._user_events.send(name, payload, now, coalesce=coalesce)
 
     def query(self, request: QueryRequest, now: float) -> int:
         """Ask the pool, ourselves included: the id under which acks and answers are told, and then the end.
@@ -309,7 +330,7 @@ class Serf:
                 self._events.append(event)
             case MemberFailed() | MemberLeft():
                 answer = self._swim.table.answers.get(event.name)
-                self._events.append(self._roster.gone(event, self._record(event.name), answer))
+                self._events.extend(self._roster.gone(event, self._record(event.name), answer))
             case NameClaimed():
                 self._conflict.claimed(event.address, now)
             case UserMessageReceived():
@@ -318,7 +339,7 @@ class Serf:
                 self._merge(event, now)
             case ExchangeFinished():
                 if self._joining.finished(event.destination, succeeded=event.succeeded):
-                    self._announce_join(now)
+                    self._intents.announce_join(now)
             case AckReceived():
                 if not self._coordinates.receive(event.name, event.payload, event.round_trip):
                     self._swim.counters["coordinates_refused"] += 1
@@ -338,11 +359,11 @@ class Serf:
             return
         match message:
             case JoinIntent():
-                self._receive_join(message, payload, now)
+                self._intents.receive_join(message, payload, now)
             case LeaveIntent():
-                self._receive_leave(message, payload, now)
+                self._intents.receive_leave(message, payload, now)
             case UserEvent():
-                self._receive_event(message, payload, now)
+                self._user_events.receive(message, payload, now)
             case Query():
                 self._receive_query(message, payload, now)
             case QueryResponse():
@@ -351,37 +372,6 @@ class Serf:
                 self._relay(message)
             case _:
                 self._swim.counters["serf_messages_unexpected"] += 1
-
-    def _receive_join(self, intent: JoinIntent, payload: bytes | None, now: float) -> None:
-        self._member_clock.witness(intent.ltime)
-        if self._roster.join_intent(intent, now) and payload is not None:
-            self._swim.broadcast_user_message(payload, queue=_INTENTS)
-
-    def _receive_leave(self, intent: LeaveIntent, payload: bytes | None, now: float) -> None:
-        self._member_clock.witness(intent.ltime)
-        if intent.member == self.name:
-            # Somebody believes that we leave. While we run it is wrong, and afterwards it is known.
-            if self.phase is Phase.RUNNING and intent.ltime > self._roster.own.status_ltime:
-                self._announce_join(now)
-            return
-        is_news, events = self._roster.leave_intent(intent, now)
-        self._events.extend(events)
-        if is_news and payload is not None:
-            self._swim.broadcast_user_message(payload, queue=_INTENTS)
-
-    def _announce_join(self, now: float) -> None:
-        """Tell everybody that we are here, and advance: a later leave must be newer than this join."""
-        intent = JoinIntent(self._member_clock.time, self.name)
-        self._receive_join(intent, encode_serf(intent), now)
-
-    def _receive_event(self, event: UserEvent, payload: bytes | None, now: float) -> None:
-        self._event_clock.witness(event.ltime)
-        identity = (event.name, event.payload)
-        if not self._seen_events.is_new(event.ltime, identity, clock=self._event_clock.time):
-            return
-        self._events.append(UserEventReceived(event.name, event.payload, event.ltime, now))
-        if payload is not None:
-            self._swim.broadcast_user_message(payload, queue=_EVENTS)
 
     def _receive_query(self, query: Query, payload: bytes, now: float) -> None:
         self._query_clock.witness(query.ltime)
@@ -432,11 +422,12 @@ class Serf:
         left = tuple(entry.name for entry in self._roster if entry.status is SerfStatus.LEFT)
         return encode_serf(
             SerfState(
-                ltime=self._member_clock.time,
+                ltime=self._intents.clock.time,
                 status_ltimes={entry.name: entry.status_ltime for entry in self._roster},
                 left_members=left,
-                event_ltime=self._event_clock.time,
+                event_ltime=self._user_events.clock.time,
                 query_ltime=self._query_clock.time,
+                past_events=self._user_events.past(),
             )
         )
 
@@ -449,19 +440,11 @@ class Serf:
         if not isinstance(state, SerfState):
             self._swim.counters["serf_states_refused"] += 1
             return
-        # The other's clocks show the next time to use; what it has seen is one less.
-        self._member_clock.witness(max(state.ltime - 1, 0))
-        self._event_clock.witness(max(state.event_ltime - 1, 0))
+        self._intents.receive_state(state, now)
+        # The others' clocks show the next time to use; what they have seen is one less.
+        self._user_events.clock.witness(max(state.event_ltime - 1, 0))
         self._query_clock.witness(max(state.query_ltime - 1, 0))
-        left = frozenset(state.left_members)
-        for name, ltime in state.status_ltimes.items():
-            if name in left:
-                self._receive_leave(LeaveIntent(ltime, name), None, now)
-            else:
-                self._receive_join(JoinIntent(ltime, name), None, now)
-        if event.is_join and event.was_asked:
+        if event.is_join and event.was_asked and self._joining.is_looking:
             # What happened before we came is not news to act upon.
-            self._seen_events.minimum = max(self._seen_events.minimum, state.event_ltime)
-        for past in state.past_events:
-            for name, payload in past.events:
-                self._receive_event(UserEvent(past.ltime, name, payload), None, now)
+            self._user_events.begin_at(state.event_ltime)
+        self._user_events.receive_past(state.past_events, now)

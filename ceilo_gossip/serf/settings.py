@@ -10,6 +10,7 @@ from ceilo_gossip.wire.keyring import Keyring
 
 MAX_NAME_LENGTH = 255  # Nova's hosts.host column; memberlist itself sets no limit.
 MAX_LABEL_LENGTH = 255  # One length byte on the wire.
+MAX_EVENT_LIMIT = 1024  # So that it fits into a datagram beside an ack, whatever its envelope. Serf allows 9 KiB.
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,6 +29,7 @@ class SerfSettings:
         an exchange costs a few kilobytes, and a host that is back should not stay "failed" for half a minute.
     reconnect_timeout, tombstone_timeout: failed and left members are remembered for so long.
     recent_intent_timeout: an intent about a member we do not know yet is remembered for so long.
+    event_limit: longest user event of ours in bytes, name and payload, before and after encoding.
     broadcast_timeout: longest wait for a leave intent to be sent out. leave_linger: then we stay to answer probes.
     """
 
@@ -47,12 +49,15 @@ class SerfSettings:
     recent_intent_timeout: float = 300.0
     broadcast_timeout: float = 5.0
     leave_linger: float = 1.0
+    event_limit: int = 512
 
     def __post_init__(self) -> None:
         if not 1 <= len(self.name.encode("utf-8")) <= MAX_NAME_LENGTH:
             raise ValueError(f"a member's name has 1..{MAX_NAME_LENGTH} bytes, not {self.name!r}")
         if len(self.label) > MAX_LABEL_LENGTH:
             raise ValueError(f"a label has at most {MAX_LABEL_LENGTH} bytes, not {len(self.label)}")
+        if not 1 <= self.event_limit <= MAX_EVENT_LIMIT:
+            raise ValueError(f"event_limit is {self.event_limit}; it must be within 1..{MAX_EVENT_LIMIT}")
         for item in fields(self):
             value = getattr(self, item.name)
             if isinstance(value, float) and value <= 0:

@@ -90,7 +90,7 @@ def test_user_event_is_delivered_once_and_spread_unchanged() -> None:
     for _ in range(3):
         lone.hear_serf(event)
     assert [told for told in lone.events() if isinstance(told, UserEventReceived)] == [
-        UserEventReceived("deploy", b"abc", 3, lone.now)
+        UserEventReceived("deploy", b"abc", 3, lone.now, coalesce=True)
     ]
     assert any(message == event for message, _ in lone.told())
     lone.hear_serf(UserEvent(3, "deploy", b"other"))
