@@ -3,6 +3,9 @@
 Until one join address has answered all are tried, ever more slowly, so that a cluster whose hosts are powered on in
 any order finds itself. After that an address at which nobody has been seen yet is tried once in a while, so that two
 halves that started apart become one pool, and so is a failed member, so that a healed partition is noticed.
+
+Members known from before a restart are dialled, too, from the second round on: so a host that restarts alone finds
+its pool even if nobody lives at its join addresses any more.
 """
 
 import random
@@ -23,10 +26,13 @@ class Joining:
         self._settings = settings
         self._rng = rng
         self._targets: tuple[Address, ...] = ()
+        known = settings.snapshot.members.values() if settings.snapshot is not None else ()
+        self._known = tuple(address for address in dict.fromkeys(known) if address != settings.address)
+        self._is_first_round = False
         self._dialled: set[Address] = set()
         self._has_joined = False
         self._wait = settings.join_retry_first
-        self._join_at: float | None = None
+        self._join_at: float | None = now + self._wait if self._known else None
         self._reconnect_at = self._stagger(now)
 
     def _stagger(self, now: float) -> float:
@@ -49,15 +55,17 @@ class Joining:
         if not self._targets:
             return
         self._has_joined = False
+        self._is_first_round = True
         self._wait = self._settings.join_retry_first
         self._join_at = now
 
     def finished(self, destination: Address, *, succeeded: bool) -> bool:
         """An exchange is over; True when it is the one by which we have joined."""
         self._dialled.discard(destination)
-        if not succeeded or self._has_joined or destination not in self._targets:
+        if not succeeded or self._has_joined or destination not in (*self._targets, *self._known):
             return False
         self._has_joined = True
+        self._known = ()
         self._join_at = None
         return True
 
@@ -66,6 +74,9 @@ class Joining:
         dials: list[Address] = []
         if self._join_at is not None and self._join_at <= now:
             dials += self._sample(self._targets, MAX_DIALS)
+            if not self._is_first_round:
+                dials += [address for address in self._sample(self._known, MAX_DIALS) if address not in dials]
+            self._is_first_round = False
             self._join_at = now + self._wait * self._rng.uniform(0.75, 1.0)
             self._wait = min(2 * self._wait, self._settings.join_retry_last)
         if self._reconnect_at <= now:
@@ -92,6 +103,6 @@ class Joining:
 
     def stop(self) -> None:
         """Dial nobody any more: we are leaving."""
-        self._targets = ()
+        self._targets = self._known = ()
         self._join_at = None
         self._reconnect_at = float("inf")

@@ -29,6 +29,7 @@ from ceilo_gossip.serf.roster import Entry, Roster, SerfStatus
 from ceilo_gossip.serf.rotation import Rotation
 from ceilo_gossip.serf.seen import SeenRing
 from ceilo_gossip.serf.settings import SerfSettings
+from ceilo_gossip.serf.snapshot import Snapshot
 from ceilo_gossip.serf.user_events import UserEvents
 from ceilo_gossip.swim.events import (
     AckReceived,
@@ -110,6 +111,15 @@ class Serf:
         )
         self._conflict = Conflict(self._swim.table, self._roster, self._events, self._swim.counters, ask=self.query)
         self._reap_at = now + settings.reap_interval
+        if settings.snapshot is not None:
+            self._restore(settings.snapshot)
+
+    def _restore(self, snapshot: Snapshot) -> None:
+        """Go on from where an earlier life ended: with its clocks, and deaf to what it has been told already."""
+        self._intents.clock.witness(snapshot.clock)
+        self._user_events.restore(snapshot.event_clock)
+        self._query_clock.witness(snapshot.query_clock)
+        self._seen_queries.minimum = snapshot.query_clock + 1
 
     def _spread(self, queue: int) -> Callable[[bytes], None]:
         return functools.partial(self._swim.broadcast_user_message, queue=queue)
@@ -288,6 +298,21 @@ class Serf:
         table = self._swim.table
         return entry.view(table.get(entry.name), table.answers.get(entry.name))
 
+    def snapshot(self) -> Snapshot:
+        """What to remember over a restart.
+
+        Deviation: Serf forgets whom it holds for failed, so that one who was cut off and restarts knows nobody.
+        """
+        members = {entry.name: entry.record.address for entry in self._roster if entry.status is not SerfStatus.LEFT}
+        members.pop(self.name, None)
+        return Snapshot(
+            members,
+            clock=self._intents.clock.time - 1,
+            event_clock=self._user_events.last_ltime,
+            query_clock=self._query_clock.time - 1,
+            has_left=self.phase is not Phase.RUNNING,
+        )
+
     @property
     def coordinate(self) -> Coordinate:
         """Our own place in the space of round trips."""
@@ -444,7 +469,7 @@ class Serf:
         # The others' clocks show the next time to use; what they have seen is one less.
         self._user_events.clock.witness(max(state.event_ltime - 1, 0))
         self._query_clock.witness(max(state.query_ltime - 1, 0))
-        if event.is_join and event.was_asked and self._joining.is_looking:
-            # What happened before we came is not news to act upon.
+        if event.is_join and event.was_asked and self._joining.is_looking and self._settings.snapshot is None:
+            # What happened before we came is not news to act upon; who was here before has missed it, though.
             self._user_events.begin_at(state.event_ltime)
         self._user_events.receive_past(state.past_events, now)

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from types import MappingProxyType
 
+from ceilo_gossip.serf.snapshot import Snapshot
 from ceilo_gossip.swim.settings import SwimSettings
 from ceilo_gossip.wire.address import Address
 from ceilo_gossip.wire.keyring import Keyring
@@ -29,6 +30,7 @@ class SerfSettings:
         an exchange costs a few kilobytes, and a host that is back should not stay "failed" for half a minute.
     reconnect_timeout, tombstone_timeout: failed and left members are remembered for so long.
     recent_intent_timeout: an intent about a member we do not know yet is remembered for so long.
+    snapshot: what was known before a restart; None (or one that says that we had left) for a member without a past.
     event_limit: longest user event of ours in bytes, name and payload, before and after encoding.
     broadcast_timeout: longest wait for a leave intent to be sent out. leave_linger: then we stay to answer probes.
     """
@@ -50,6 +52,7 @@ class SerfSettings:
     broadcast_timeout: float = 5.0
     leave_linger: float = 1.0
     event_limit: int = 512
+    snapshot: Snapshot | None = None
 
     def __post_init__(self) -> None:
         if not 1 <= len(self.name.encode("utf-8")) <= MAX_NAME_LENGTH:
@@ -64,4 +67,6 @@ class SerfSettings:
                 raise ValueError(f"{item.name} is {value}; it must be above 0")
         if self.join_retry_last < self.join_retry_first:
             raise ValueError("join_retry_last is shorter than join_retry_first")
+        if self.snapshot is not None and self.snapshot.has_left:
+            object.__setattr__(self, "snapshot", None)
         object.__setattr__(self, "tags", MappingProxyType(dict(self.tags)))

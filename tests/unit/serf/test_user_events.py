@@ -6,6 +6,7 @@ import pytest
 
 from ceilo_gossip.serf.events import UserEventReceived
 from ceilo_gossip.serf.settings import SerfSettings
+from ceilo_gossip.serf.snapshot import Snapshot
 from ceilo_gossip.serf.user_events import MAX_HISTORY, UserEvents
 from ceilo_gossip.wire.codec import decode_from_stream, encode_for_stream
 from ceilo_gossip.wire.messages import PushPull
@@ -196,3 +197,24 @@ def test_new_member_is_not_told_what_happened_before_it_came() -> None:
     world.act(first, lambda serf: serf.send_event("after", b"x", world.now))
     world.run(60)
     assert names(newcomer) == ["after"]
+
+
+def test_member_that_restarts_with_its_snapshot_is_told_what_it_missed_meanwhile_and_nothing_twice() -> None:
+    world = GossipWorld()
+    first, *_ = world.start_pool(4)
+    world.run(10)
+    world.act(first, lambda serf: serf.send_event("before", b"x", world.now))
+    world.run(10)
+    gone = world.hosts[3]
+    remembered = gone.serf.snapshot()
+    world.kill(gone)
+    world.run(60)
+    world.act(first, lambda serf: serf.send_event("meanwhile", b"x", world.now))
+    world.run(10)
+    again = world.start("h4", join=["h1"], snapshot=remembered)
+    world.run(120)
+    assert names(again) == ["meanwhile"]
+    world.kill(again)
+    fresh = world.start("h4", join=["h1"], snapshot=Snapshot(has_left=True))
+    world.run(120)
+    assert names(fresh) == [], "who had left begins anew"
