@@ -3,6 +3,8 @@
 Exit codes: 0 after a good end, 1 after a fault of our own, 2 when the configuration cannot be worked with.
 """
 
+from ceilo_gossip.cmd import no_eventlet  # noqa: F401, I001 - before anything of oslo.
+
 import asyncio
 import signal
 import sys
