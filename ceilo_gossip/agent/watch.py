@@ -14,7 +14,7 @@ from ceilo_gossip.contract.messaging import EVENT_TOPIC, EVENT_TYPE_HEALTH
 from ceilo_gossip.contract.networks import Network, NetworkState
 from ceilo_gossip.contract.verdict import to_payload
 from ceilo_gossip.health.announcer import Announce, Announcer
-from ceilo_gossip.health.events import AskHost, AskWitnesses, Concluded, JudgeEvent, QuorumMoved
+from ceilo_gossip.health.events import AskHost, AskWitnesses, Concluded, JudgeEvent, LateLeave, QuorumMoved
 from ceilo_gossip.health.judge import Judge
 from ceilo_gossip.health.quorum import QuorumPhase
 from ceilo_gossip.report.outbox import Report
@@ -120,7 +120,11 @@ class Watch:
                 self._pools[network].probe(host)
             case QuorumMoved(network, before, after):
                 _log_quorum(network, before, after)
-            case Concluded(conclusion, before):
+            case LateLeave(network, host):
+                LOG.warning(
+                    "%s is called left on %s after it was found DOWN, by a force-leave: its verdict stays", host, network
+                )
+            case Concluded(conclusion):
                 _log_conclusion(event)
                 self._announcer.handle_conclusion(conclusion, now)
 

@@ -88,8 +88,11 @@ class Announcer:
 
     def speaks_for(self, host: str) -> bool:
         """Whether this member is one of the host's speakers."""
-        chosen = speakers(host, self._candidates, count=self._settings.speakers)
-        return self._settings.own in chosen
+        return self._settings.own in self.speakers_for(host)
+
+    def speakers_for(self, host: str) -> tuple[str, ...]:
+        """Return who speaks for the host, as far as this member sees."""
+        return speakers(host, self._candidates, count=self._settings.speakers)
 
     def networks_told_down(self) -> frozenset[Network]:
         """The networks from which we are telling bad news: the judge must keep its quorum there under watch."""

@@ -39,4 +39,12 @@ class Concluded:
     before: Conclusion | None
 
 
-JudgeEvent = AskWitnesses | AskHost | QuorumMoved | Concluded
+@dataclasses.dataclass(frozen=True, slots=True)
+class LateLeave:
+    """The pool of `network` calls `host` left, after we found the host DOWN: no good-bye, so the verdict stays."""
+
+    network: Network
+    host: str
+
+
+JudgeEvent = AskWitnesses | AskHost | QuorumMoved | Concluded | LateLeave

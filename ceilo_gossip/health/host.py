@@ -4,7 +4,9 @@ Nothing here waits: settling and deciding whom to ask are the judge's. The rules
 
 * No quorum there: UNKNOWN. Our own card or switch is the likelier cause.
 * The pool has the host alive or merely doubted: UP.
-* The host left on purpose: UNKNOWN, on every network, until it is seen alive again. Never DOWN.
+* The host left on purpose: UNKNOWN, on every network, until it is seen alive again. Never DOWN. Who is called left
+  only after we found it DOWN did not say good-bye: somebody ordered its pool to forget it (Serf's force-leave), and
+  what was known about it stays true.
 * The pool gave it up: DOWN, once a majority of witnesses has answered questions asked since then and the host itself
   has left ours unanswered for the answer grace. A member that comes out of a partition gives up everybody it could not
   reach there, and its peers hear of it before they hear of its return.
@@ -49,6 +51,8 @@ class HostEvidence:
         self._answered: dict[Network, float] = {}
         self._seen_alive: set[Network] = set()
         self._seen_ever: set[Network] = set()
+        self._found_down: set[Network] = set()
+        self._late_leaves: set[Network] = set()
 
     def sighting(self, network: Network) -> Sighting | None:
         """Return what the pool of `network` last said, None if it never had the host."""
@@ -57,9 +61,11 @@ class HostEvidence:
     def note(self, sighting: Sighting) -> None:
         """Take in what a pool says; facts that it lacks are kept from before."""
         self._sightings[sighting.network] = sighting
+        self._late_leaves.discard(sighting.network)
         if sighting.presence is Presence.ALIVE:
             self._seen_alive.add(sighting.network)
             self._seen_ever.add(sighting.network)
+            self._found_down.discard(sighting.network)
         elif not sighting.is_present:
             self._seen_alive.discard(sighting.network)
         new = sighting.facts
@@ -68,6 +74,26 @@ class HostEvidence:
             boot_id=new.boot_id or self.facts.boot_id,
             networks=new.networks or self.facts.networks,
         )
+
+    def find_down(self, networks: frozenset[Network]) -> None:
+        """It was concluded to be DOWN on these networks."""
+        self._found_down |= networks
+
+    def is_late_leave(self, sighting: Sighting) -> bool:
+        """Whether this calls left, without a sign of life in between, a host that died before and was found DOWN."""
+        before = self._sightings.get(sighting.network)
+        return (
+            sighting.presence is Presence.LEFT
+            and before is not None
+            and before.presence is Presence.DEAD
+            and bool(self._found_down)
+        )
+
+    def note_late_leave(self, network: Network) -> bool:
+        """Keep in mind that the pool calls it left; whether that is news."""
+        is_news = network not in self._late_leaves
+        self._late_leaves.add(network)
+        return is_news
 
     def remember(self, networks: frozenset[Network]) -> None:
         """It was seen on these networks before this agent began."""
@@ -132,9 +158,10 @@ class HostEvidence:
             return Look(
                 NetworkState.UNKNOWN, "the witnesses are being asked", is_open=True, suspected_at=sighting.suspected_at
             )
+        since = "; called left since then, which is no good-bye" if sighting.network in self._late_leaves else ""
         return Look(
             NetworkState.DOWN,
-            f"no answer for {now - trouble_at:.1f} s, while {quorum.tell(sighting.changed_at)}",
+            f"no answer for {now - trouble_at:.1f} s, while {quorum.tell(sighting.changed_at)}{since}",
             trouble_at=trouble_at,
             suspected_at=sighting.suspected_at,
         )

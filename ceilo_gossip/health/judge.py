@@ -3,8 +3,8 @@
 What it promises, each kept by a test of that name:
 
 * It says DOWN only while a majority of the electorate answers it on that very network (`quorum`).
-* A host that left on purpose is never DOWN; a host's vector always has every network; a host that was already down
-  when this agent started is reported like any other (`host`).
+* A host that left on purpose is never DOWN, and one that was found DOWN has not left on purpose; a host's vector
+  always has every network; a host that was already down when this agent started is reported like any other (`host`).
 * UNKNOWN never becomes DOWN or UP without new evidence.
 * One failure is one verdict: a first DOWN waits at most `settle_max` for the host's other networks to make up their
   minds, and so does a half return. A whole return, and anything that is not bad, is concluded at once.
@@ -18,7 +18,7 @@ from collections.abc import Iterable, Mapping
 
 from ceilo_gossip.contract.networks import Network, NetworkState
 from ceilo_gossip.health.conclusion import Conclusion
-from ceilo_gossip.health.events import AskHost, AskWitnesses, Concluded, JudgeEvent, QuorumMoved
+from ceilo_gossip.health.events import AskHost, AskWitnesses, Concluded, JudgeEvent, LateLeave, QuorumMoved
 from ceilo_gossip.health.host import HostEvidence, Look
 from ceilo_gossip.health.quorum import Quorum, QuorumPhase
 from ceilo_gossip.health.settings import JudgeSettings
@@ -60,6 +60,10 @@ class Judge:
             return
         judged = self._judged(sighting.host, sighting.facts, now)
         if judged is None:
+            return
+        if judged.evidence.is_late_leave(sighting):
+            if judged.evidence.note_late_leave(sighting.network):
+                self._events.append(LateLeave(sighting.network, sighting.host))
             return
         before = judged.evidence.sighting(sighting.network)
         judged.evidence.note(sighting)
@@ -162,6 +166,16 @@ class Judge:
         sighting = None if judged is None else judged.evidence.sighting(network)
         return sighting is not None and sighting.presence in (Presence.SUSPECT, Presence.DEAD)
 
+    def looks(self, host: str, now: float) -> Mapping[Network, Look]:
+        """Return what each network's evidence about a host amounts to at this moment; for display. Empty: unknown."""
+        judged = self._hosts.get(host)
+        return {} if judged is None else self._looks(judged, now)
+
+    def sighting(self, host: str, network: Network) -> Sighting | None:
+        """Return what the pool of `network` last said about a host, None if it never had it; for display."""
+        judged = self._hosts.get(host)
+        return None if judged is None else judged.evidence.sighting(network)
+
     def candidates(self) -> frozenset[str]:
         """Return the members that may speak: this host too, unless it lost its own quorum somewhere.
 
@@ -240,6 +254,7 @@ class Judge:
         if self._is_settled(before, states, looks) or now >= judged.unsettled_at + self._settings.settle_max:
             judged.unsettled_at = None
             judged.concluded = self._conclude(judged.evidence, states, looks, now)
+            judged.evidence.find_down(judged.concluded.down)
             self._events.append(Concluded(judged.concluded, before))
 
     @staticmethod
