@@ -8,23 +8,32 @@ import pathlib
 import random
 import secrets
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from oslo_log import log
 
+from ceilo_gossip.agent import happenings
 from ceilo_gossip.agent.answers import Answers, Identity
+from ceilo_gossip.agent.desk import Desk
+from ceilo_gossip.agent.farewell import Farewell
+from ceilo_gossip.agent.keyrings import KeyringKeeper, keyring_path, read_keyring
 from ceilo_gossip.agent.pool import Pool
+from ceilo_gossip.agent.questions import Questions
 from ceilo_gossip.agent.roster import RosterKeeper, read_roster
+from ceilo_gossip.agent.snapshots import SnapshotKeeper, read_snapshot, snapshot_path
 from ceilo_gossip.agent.tags import to_tags
+from ceilo_gossip.agent.views import Views
 from ceilo_gossip.agent.watch import ANSWER_INTERVAL, Watch
 from ceilo_gossip.conf.errors import ConfError
 from ceilo_gossip.conf.settings import AgentSettings
 from ceilo_gossip.contract.networks import Network
+from ceilo_gossip.control.feed import Feed
 from ceilo_gossip.control.rpc import RpcServer
 from ceilo_gossip.control.server import ControlServer
 from ceilo_gossip.control.source import Answer
 from ceilo_gossip.health.announcer import Announcer
+from ceilo_gossip.health.events import JudgeEvent
 from ceilo_gossip.health.judge import Judge
 from ceilo_gossip.health.settings import JudgeSettings
 from ceilo_gossip.health.sighting import HostFacts
@@ -33,6 +42,7 @@ from ceilo_gossip.report.port import Bus
 from ceilo_gossip.report.sender import Sender
 from ceilo_gossip.serf.events import (
     Event,
+    KeyringChanging,
     LeaveFinished,
     MemberFailed,
     MemberJoined,
@@ -40,6 +50,8 @@ from ceilo_gossip.serf.events import (
     MemberRefuted,
     MemberSuspected,
     MemberUpdated,
+    NameConflict,
+    NameLost,
 )
 
 LOG = log.getLogger(__name__)
@@ -47,6 +59,7 @@ LOG = log.getLogger(__name__)
 FRESH_WAIT = 0.6  # Seconds the witnesses get to answer a caller's question; the caller waits 2 s in all.
 LEAVE_WAIT = 8.0  # Seconds for a good-bye: Serf's five for the broadcast, one for lingering, and some to spare.
 SENDER_WAIT, RPC_WAIT = 3.0, 1.0  # Seconds for the threads to end; the outbox keeps what was not sent.
+SNAPSHOT_INTERVAL = 5.0  # Seconds; older clocks and addresses do as well, they only make a return less smooth.
 ROSTER_INTERVAL = 5.0  # Seconds; hosts come and go more slowly.
 
 
@@ -59,7 +72,9 @@ class Agent:
         self._make_bus = make_bus
         self._clock = time.monotonic
         self._identity = _identity(settings)
-        self._left: set[Network] = set()
+        self._farewell = Farewell(settings.pools)
+        self._feed = Feed()
+        self._snapshots = SnapshotKeeper(settings.state_dir)
         self._is_leaving = False
         self._timer: asyncio.TimerHandle | None = None
 
@@ -71,7 +86,7 @@ class Agent:
         self._loop.set_exception_handler(self._on_loop_exception)
         self._settings.state_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
         self._build()
-        control = ControlServer(self, path=self._settings.socket)
+        control = self._control
         rpc = RpcServer(
             self._conf, self, server=self._settings.host, loop=self._loop, on_failure=self._on_thread_failure
         )
@@ -85,7 +100,9 @@ class Agent:
             parts.callback(self._sender.stop, timeout=SENDER_WAIT)
             rpc.start()
             parts.callback(rpc.stop, timeout=RPC_WAIT)
-            tasks = [asyncio.create_task(self._sample()), asyncio.create_task(self._keep_roster())]
+            tasks = [
+                asyncio.create_task(work) for work in (self._sample(), self._keep_roster(), self._keep_snapshots())
+            ]
             for task in tasks:
                 task.add_done_callback(self._on_task_done)
             self._carry(lambda now: self._judge.handle_roster(self._roster, now))
@@ -95,21 +112,12 @@ class Agent:
                 task.cancel()
             if self._failure is None:
                 await self._leave()
+            self._farewell.give_up()
+            self._questions.close()
+            self._feed.close()
         return 0 if self._failure is None else 1
 
-    # The port through which it is asked.
-
-    async def members(self) -> Answer:
-        """Return the members of each pool as gossip sees them."""
-        return self._answers.members()
-
-    async def grid(self) -> Answer:
-        """Return the state of each host on each network."""
-        return self._answers.grid()
-
-    async def info(self) -> Answer:
-        """Return what this agent is and how it fares."""
-        return self._answers.info(outbox=self._sender.counters)
+    # The port through which other services ask it; an operator's is the desk.
 
     async def fresh_verdicts(self, hosts: Sequence[str] | None) -> Answer:
         """Ask the witnesses, wait until a majority answered on every network or `FRESH_WAIT` is over, then answer."""
@@ -150,18 +158,9 @@ class Agent:
             on_failure=self._on_thread_failure,
         )
         tags = to_tags(self._identity.facts, version=self._identity.version)
-        self._pools = {
-            # Not for secrets: whom to probe and when. SystemRandom keeps agents started together apart.
-            network: Pool(
-                network,
-                settings,
-                tags=tags,
-                rng=random.Random(secrets.randbits(64)),
-                clock=self._clock,
-                on_event=self._on_pool_event,
-            )
-            for network in settings.pools
-        }
+        self._keepers: dict[Network, KeyringKeeper] = {}
+        self._pools = {network: self._pool(network, tags) for network in settings.pools}
+        self._questions = Questions(self._pools)
         self._watch = Watch(
             own=settings.host,
             project_id=settings.project_id,
@@ -171,6 +170,7 @@ class Agent:
             announcer=self._announcer,
             submit=self._sender.submit,
             wall=_wall,
+            tell=self._on_judge_event,
         )
         self._answers = Answers(
             settings,
@@ -181,21 +181,85 @@ class Agent:
             clock=self._clock,
             wall=_wall,
         )
+        views = Views(
+            settings,
+            self._identity,
+            pools=self._pools,
+            judge=self._judge,
+            announcer=self._announcer,
+            clock=self._clock,
+        )
+        desk = Desk(
+            pools=self._pools,
+            views=views,
+            questions=self._questions,
+            feed=self._feed,
+            farewell=self._farewell,
+            counters={
+                "outbox": lambda: self._sender.counters,
+                "control": lambda: {**self._control.counters, **self._feed.counters},
+            },
+            leave=self._stop.set,
+            clock=self._clock,
+            wall=_wall,
+        )
+        self._control = ControlServer(desk, path=settings.socket, group=settings.socket_group)
         roster_path = settings.state_dir / "roster.json"
         self._roster = read_roster(roster_path)
         self._roster_keeper = RosterKeeper(roster_path, self._roster)
 
+    def _pool(self, network: Network, tags: Mapping[str, str]) -> Pool:
+        configured = self._settings.keyring
+        path = keyring_path(self._settings.state_dir, network)
+        pool = Pool(
+            network,
+            self._settings,
+            keyring=None if configured is None else read_keyring(path, configured, network=network),
+            snapshot=read_snapshot(snapshot_path(self._settings.state_dir, network), own_name=self._settings.host),
+            tags=tags,
+            # Not for secrets: whom to probe and when. SystemRandom keeps agents started together apart.
+            rng=random.Random(secrets.randbits(64)),
+            clock=self._clock,
+            on_event=self._on_pool_event,
+        )
+        if configured is not None:
+            self._keepers[network] = KeyringKeeper(
+                path, configured, network=network, stored=pool.key_stored, refused=pool.key_refused
+            )
+        return pool
+
     # What happens while it runs.
 
     def _on_pool_event(self, network: Network, event: Event) -> None:
+        self._questions.handle(network, event)
+        self._publish(happenings.from_pool(network, event))
         match event:
             case LeaveFinished():
-                self._left.add(network)
-            case MemberJoined() | MemberUpdated() | MemberSuspected() | MemberRefuted() | MemberFailed() | MemberLeft():
+                self._farewell.said(network)
+            case NameConflict(address):
+                LOG.error("%s on %s uses the name of this host, %s", address, network, self._settings.host)
+            case NameLost():
+                LOG.error(
+                    "The members on %s know another host as %s: this one is not watched over; rename one of the two",
+                    network,
+                    self._settings.host,
+                )
+            case KeyringChanging():
+                self._keepers[network].keep(event).add_done_callback(self._on_task_done)
+            case MemberLeft(left, at):
+                self._carry(lambda now: self._watch.handle_left(network, left, at, now))
+            case MemberJoined() | MemberUpdated() | MemberSuspected() | MemberRefuted() | MemberFailed():
                 name = event.name
                 self._carry(lambda now: self._watch.handle_member(network, name, now))
             case _:
                 pass  # What the judge knows outlives the pool's memory; user events and queries are not for it.
+
+    def _on_judge_event(self, event: JudgeEvent) -> None:
+        self._publish(happenings.from_judge(event))
+
+    def _publish(self, item: happenings.Item | None) -> None:
+        if item is not None and self._feed.has_listeners:
+            self._feed.publish(happenings.dated(item, _wall()))
 
     def _carry(self, step: Callable[[float], None]) -> None:
         """Do one step and arm the timer for the next."""
@@ -221,6 +285,14 @@ class Agent:
             await asyncio.sleep(ROSTER_INTERVAL)
             self._roster_keeper.keep(self._judge.facts())
 
+    async def _keep_snapshots(self) -> None:
+        while True:
+            await asyncio.sleep(SNAPSHOT_INTERVAL)
+            await self._keep_snapshots_now()
+
+    async def _keep_snapshots_now(self) -> None:
+        await self._snapshots.keep({network: pool.snapshot() for network, pool in self._pools.items()})
+
     async def _leave(self) -> None:
         LOG.info("Agent of %s leaves", self._settings.host)
         self._is_leaving = True
@@ -228,9 +300,12 @@ class Agent:
             self._timer.cancel()
         for pool in self._pools.values():
             pool.leave()
-        deadline = self._clock() + LEAVE_WAIT
-        while self._left != set(self._pools) and self._clock() < deadline:
-            await asyncio.sleep(ANSWER_INTERVAL)
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(LEAVE_WAIT):
+                await self._keep_snapshots_now()
+                async with contextlib.aclosing(self._farewell.networks()) as networks:
+                    async for _ in networks:
+                        pass
 
     def _on_loop_exception(self, loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
         error = context.get("exception")

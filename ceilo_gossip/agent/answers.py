@@ -1,4 +1,4 @@
-"""What the agent says when it is asked: the judge's, the pools' and the sender's words as plain data."""
+"""What the agent says to other services: the judge's and the pools' words in the form of the RPC contract."""
 
 import dataclasses
 import datetime
@@ -12,7 +12,6 @@ from ceilo_gossip.contract.verdict import SCHEMA_VERSION, to_payload
 from ceilo_gossip.health.announcer import Announcer
 from ceilo_gossip.health.conclusion import Conclusion
 from ceilo_gossip.health.judge import Judge
-from ceilo_gossip.health.quorum import QuorumPhase
 from ceilo_gossip.health.sighting import HostFacts
 from ceilo_gossip.report.figures import (
     AWARENESS,
@@ -77,62 +76,6 @@ class Answers:
             "verdicts": [to_payload(verdict, project_id=self._settings.project_id) for verdict in verdicts],
         }
 
-    def members(self) -> dict[str, Any]:
-        """Return the members of each pool."""
-        now = self._clock()
-        return {
-            "agent": self._settings.host,
-            "members": [
-                {
-                    "network": str(network),
-                    "host": name,
-                    "address": str(member.address),
-                    "state": member.state.name.lower(),
-                    "for_seconds": round(now - member.changed_at, 1),
-                    "round_trip_ms": None if member.round_trip is None else round(member.round_trip * 1000, 2),
-                    "incarnation": member.incarnation,
-                    "tags": dict(member.tags),
-                }
-                for network, pool in self._pools.items()
-                for name, member in sorted(pool.members().items())
-            ],
-        }
-
-    def grid(self) -> dict[str, Any]:
-        """Return hosts x networks for display."""
-        now = self._clock()
-        rows = [self._own_row(now)]
-        rows += [self._row(conclusion, now) for conclusion in self._judge.conclusions().values()]
-        return {
-            "agent": self._settings.host,
-            "quorum": {str(network): self._judge.phase(network).value for network in Network},
-            "hosts": sorted(rows, key=lambda row: str(row["host"])),
-        }
-
-    def info(self, *, outbox: Mapping[str, int]) -> dict[str, Any]:
-        """Return what this agent is and how it fares."""
-        return {
-            "agent": self._settings.host,
-            "version": self._identity.version,
-            "role": self._identity.facts.role,
-            "boot_id": self._identity.facts.boot_id,
-            "is_encrypted": self._settings.keyring is not None,
-            "witnesses": sorted(self._settings.quorum.electorate),
-            "outbox": dict(outbox),
-            "ignored_hosts": self._judge.ignored_hosts,
-            "pools": {
-                str(network): {
-                    "address": str(self._settings.pools[network].bind),
-                    "alive": self._alive(pool),
-                    "known": len(pool.members()),
-                    "awareness": pool.awareness,
-                    "quorum": self._judge.phase(network).value,
-                    "counters": dict(pool.counters),
-                }
-                for network, pool in self._pools.items()
-            },
-        }
-
     def figures(self) -> dict[str, Any]:
         """Return, as the RPC contract has it, every figure this agent knows."""
         return {
@@ -181,33 +124,3 @@ class Answers:
             reason="the witnesses answer this host" if all(is_held.values()) else "too few witnesses answer this host",
             facts=self._identity.facts,
         )
-
-    def _own_row(self, now: float) -> dict[str, Any]:
-        is_lost = {network: self._judge.phase(network) is QuorumPhase.LOST for network in Network}
-        return {
-            "host": self._settings.host,
-            "role": self._identity.facts.role,
-            "networks": {str(n): "unknown" if lost else "up" for n, lost in is_lost.items()},
-            "for_seconds": None,
-            "reason": "this host; too few witnesses answer it" if any(is_lost.values()) else "this host",
-            "verdict_id": "",
-            "is_spoken_for": False,
-        }
-
-    def _row(self, conclusion: Conclusion, now: float) -> dict[str, Any]:
-        host = conclusion.host
-        states = {
-            str(network): "suspect"
-            if state is NetworkState.UP and self._judge.is_suspect(host, network)
-            else str(state)
-            for network, state in conclusion.networks.items()
-        }
-        return {
-            "host": host,
-            "role": conclusion.facts.role,
-            "networks": states,
-            "for_seconds": round(now - conclusion.since, 1),
-            "reason": conclusion.reason,
-            "verdict_id": conclusion.verdict_id,
-            "is_spoken_for": self._announcer.speaks_for(host),
-        }

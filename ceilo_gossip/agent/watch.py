@@ -17,6 +17,7 @@ from ceilo_gossip.health.announcer import Announce, Announcer
 from ceilo_gossip.health.events import AskHost, AskWitnesses, Concluded, JudgeEvent, LateLeave, QuorumMoved
 from ceilo_gossip.health.judge import Judge
 from ceilo_gossip.health.quorum import QuorumPhase
+from ceilo_gossip.health.sighting import Presence, Sighting
 from ceilo_gossip.report.outbox import Report
 from ceilo_gossip.report.verdicts import to_verdict
 
@@ -28,7 +29,7 @@ MAX_ROUNDS = 1000  # The judge and the announcer feed each other; that they come
 
 
 class Watch:
-    """`submit` takes each report over; `wall` reads the wall clock."""
+    """`submit` takes each report over; `wall` reads the wall clock; `tell` hears what the judge has to say."""
 
     def __init__(
         self,
@@ -41,6 +42,7 @@ class Watch:
         announcer: Announcer,
         submit: Callable[[Report], None],
         wall: Callable[[], datetime.datetime],
+        tell: Callable[[JudgeEvent], None] = lambda event: None,
     ) -> None:
         self._own = own
         self._project_id = project_id
@@ -50,6 +52,7 @@ class Watch:
         self._announcer = announcer
         self._submit = submit
         self._wall = wall
+        self._tell = tell
         self._sequence = 0
         self._look_at: float | None = None
 
@@ -58,6 +61,14 @@ class Watch:
         sighting = self._pools[network].sighting(name)
         if sighting is not None:
             self._judge.handle_sighting(sighting, now)
+        self._carry(now)
+
+    def handle_left(self, network: Network, name: str, left_at: float, now: float) -> None:
+        """The pool of `network` calls a member left; it may have been told to forget it at once."""
+        sighting = self._pools[network].sighting(name)
+        if sighting is None:
+            sighting = Sighting(host=name, network=network, presence=Presence.LEFT, changed_at=left_at)
+        self._judge.handle_sighting(sighting, now)
         self._carry(now)
 
     def handle_timer(self, now: float) -> None:
@@ -112,6 +123,7 @@ class Watch:
         return is_busy
 
     def _apply(self, event: JudgeEvent, now: float) -> None:
+        self._tell(event)
         match event:
             case AskWitnesses(network):
                 for witness in sorted(self._witnesses - {self._own}):
@@ -122,7 +134,9 @@ class Watch:
                 _log_quorum(network, before, after)
             case LateLeave(network, host):
                 LOG.warning(
-                    "%s is called left on %s after it was found DOWN, by a force-leave: its verdict stays", host, network
+                    "%s is called left on %s after it was found DOWN, by a force-leave: its verdict stays",
+                    host,
+                    network,
                 )
             case Concluded(conclusion):
                 _log_conclusion(event)

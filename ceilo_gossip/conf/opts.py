@@ -104,6 +104,11 @@ REPORT_OPTS = [
 
 CONTROL_OPTS = [
     cfg.StrOpt("socket", help="Path of the Unix socket that the ceilo-gossip command asks. Default: in state_dir."),
+    cfg.StrOpt(
+        "group",
+        help="Group whose members may use the socket too, for everything it offers: to change keys and to have the "
+        "agent leave as well. Default: nobody but the agent's own user.",
+    ),
 ]
 
 POLLSTER_OPTS = [

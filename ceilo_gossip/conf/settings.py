@@ -1,6 +1,8 @@
 """Turns options into settings that have already refused what cannot work."""
 
 import dataclasses
+import grp
+import os
 import pathlib
 from collections.abc import Mapping
 from typing import Any
@@ -42,6 +44,7 @@ class AgentSettings:
     state_dir: pathlib.Path
     boot_id_file: pathlib.Path
     socket: pathlib.Path
+    socket_group: int | None = None
     pools: Mapping[Network, PoolSettings]
     swim: SwimSettings
     keyring: Keyring | None
@@ -69,6 +72,7 @@ def read_settings(conf: Any) -> AgentSettings:
         state_dir=_absolute("DEFAULT", "state_dir", state_dir),
         boot_id_file=pathlib.Path(_value(conf, "DEFAULT", "boot_id_file")),
         socket=_socket(conf, state_dir),
+        socket_group=_socket_group(conf),
         pools=_pools(conf),
         swim=_PROFILES[_value(conf, "gossip", "profile")](),
         keyring=_keyring(conf),
@@ -138,6 +142,27 @@ def _socket(conf: Any, state_dir: pathlib.Path) -> pathlib.Path:
     if len(str(path).encode()) > MAX_SOCKET_PATH:
         raise ConfError("control", "socket", f"{path} is longer than {MAX_SOCKET_PATH} bytes", "name a shorter path")
     return path
+
+
+def _socket_group(conf: Any) -> int | None:
+    """The id of the group that may use the socket; this process must be able to give it the socket."""
+    name = _value(conf, "control", "group")
+    if not name:
+        return None
+    try:
+        group = grp.getgrnam(name).gr_gid
+    except (KeyError, ValueError) as error:
+        raise ConfError(
+            "control", "group", f"there is no group {name[:60]!r}", "create it (groupadd), or name another"
+        ) from error
+    if os.geteuid() != 0 and group not in (os.getegid(), *os.getgroups()):
+        raise ConfError(
+            "control",
+            "group",
+            f"the agent's user is not in the group {name!r}, so it may not give it the socket",
+            f"add it: SupplementaryGroups={name} in the unit, or usermod --append --groups {name}",
+        )
+    return group
 
 
 def _pools(conf: Any) -> Mapping[Network, PoolSettings]:

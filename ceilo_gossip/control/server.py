@@ -1,58 +1,86 @@
-"""The local socket of a running agent: one JSON object on a line asks, one answers, then the connection ends.
+"""The local socket of a running agent: who may connect, how many at a time, and its beginning and end.
 
-    {"verb": "members"}  ->  {"ok": true, "answer": {...}}   or   {"ok": false, "error": "one sentence"}
+Only the agent's own user can connect (mode 0600), or also a group that the configuration names (0660). Whoever can
+connect may use every verb: those that change something are written to the log, with the user's id.
 
-Only the agent's own user can connect (mode 0600). Requests, connections and waits are bounded, so that nobody who can
-connect can hold up the gossip.
+It leaves to others: what a line means (`protocol`, `verbs`), one caller's conversation (`connection`).
 """
 
 import asyncio
-import contextlib
-import json
 import os
 import pathlib
+import socket
 import stat
-from collections.abc import Awaitable, Callable, Mapping
-from typing import Any
+from collections import Counter
+from collections.abc import Mapping
 
-from ceilo_gossip.control.source import Answer, Source
+from ceilo_gossip.control.connection import Connection
+from ceilo_gossip.control.protocol import MAX_REQUEST_BYTES
+from ceilo_gossip.control.source import OperatorSource
 
-MAX_REQUEST_BYTES = 4096  # The longest request names one verb.
 MAX_CONNECTIONS = 16  # A few operators and a monitoring script.
-REQUEST_TIMEOUT = 5.0  # Seconds from connecting to the whole answer.
+MAX_STREAMS = 8  # Monitors among them, so that somebody can always still ask.
+CLOSE_TIMEOUT = 1.0  # Seconds for the last words to be read when the agent ends.
 
 
 class ControlServer:
-    """Serves `source` on the Unix socket at `path`."""
+    """Serves `source` on the Unix socket at `path`; `group` is the id of the group that may connect, None for none."""
 
-    def __init__(self, source: Source, *, path: pathlib.Path) -> None:
+    def __init__(self, source: OperatorSource, *, path: pathlib.Path, group: int | None = None) -> None:
+        self._source = source
         self._path = path
+        self._group = group
         self._server: asyncio.Server | None = None
-        self._open = 0
-        self._verbs: Mapping[str, Callable[[], Awaitable[Answer]]] = {
-            "members": source.members,
-            "verdicts": source.grid,
-            "info": source.info,
-        }
+        self._connections: dict[asyncio.Task[None], Connection] = {}
+        self._counters: Counter[str] = Counter()
+
+    @property
+    def counters(self) -> Mapping[str, int]:
+        """Callers that were turned away, lost or cut off, since the start."""
+        return self._counters
 
     async def start(self) -> None:
         """Listen; a dead agent's socket is replaced. OSError if another agent serves it or it cannot be made."""
         await self._remove_stale()
-        mask = os.umask(0o177)  # The socket must never be open to others, not even between bind and chmod.
-        try:
-            self._server = await asyncio.start_unix_server(
-                self._serve, path=str(self._path), limit=MAX_REQUEST_BYTES, backlog=MAX_CONNECTIONS
-            )
-        finally:
-            os.umask(mask)
+        self._server = await asyncio.start_unix_server(
+            self._serve, sock=self._bound(), limit=MAX_REQUEST_BYTES, backlog=MAX_CONNECTIONS
+        )
 
     async def close(self) -> None:
-        """Stop listening and remove the socket."""
-        if self._server is not None:
-            self._server.close()
-            await self._server.wait_closed()
-            self._server = None
-            self._path.unlink(missing_ok=True)
+        """Stop listening, end the conversations, remove the socket."""
+        if self._server is None:
+            return
+        self._server.close()
+        self._path.unlink(missing_ok=True)
+        for task, connection in self._connections.items():
+            if not connection.has_asked:
+                task.cancel()
+        if tasks := list(self._connections):
+            _, late = await asyncio.wait(tasks, timeout=CLOSE_TIMEOUT)
+            for task in late:
+                task.cancel()
+            await asyncio.gather(*late, return_exceptions=True)
+        await self._server.wait_closed()
+        self._server = None
+
+    def _bound(self) -> socket.socket:
+        """A socket at our path that has never been open to anybody who may not connect."""
+        bound = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        try:
+            mask = os.umask(0o177)
+            try:
+                bound.bind(str(self._path))
+            finally:
+                os.umask(mask)
+            if self._group is not None:
+                # In this order: the group is right before it gets any right.
+                os.chown(self._path, -1, self._group)
+                self._path.chmod(0o660)
+        except BaseException:
+            bound.close()
+            raise
+        bound.setblocking(False)
+        return bound
 
     async def _remove_stale(self) -> None:
         try:
@@ -70,38 +98,20 @@ class ControlServer:
         raise FileExistsError(f"another agent serves {self._path}; stop it, or give this one its own state_dir")
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        if self._open >= MAX_CONNECTIONS:
+        if len(self._connections) >= MAX_CONNECTIONS:
+            self._counters["callers_over_limit"] += 1
             writer.close()
             return
-        self._open += 1
+        task = asyncio.current_task()
+        assert task is not None
+        connection = Connection(
+            reader, writer, self._source, may_stream=self._has_room_for_a_stream, counters=self._counters
+        )
+        self._connections[task] = connection
         try:
-            async with asyncio.timeout(REQUEST_TIMEOUT):
-                reply = await self._reply(reader)
-                writer.write(json.dumps(reply).encode() + b"\n")
-                await writer.drain()
-        except (TimeoutError, OSError):
-            pass  # Whoever asked is gone, or never finished asking.
+            await connection.serve()
         finally:
-            self._open -= 1
-            writer.close()
-            with contextlib.suppress(OSError):
-                await writer.wait_closed()
+            del self._connections[task]
 
-    async def _reply(self, reader: asyncio.StreamReader) -> dict[str, Any]:
-        try:
-            line = await reader.readuntil(b"\n")
-        except (asyncio.LimitOverrunError, asyncio.IncompleteReadError):
-            return _refusal(f"a request is one line of JSON of at most {MAX_REQUEST_BYTES} bytes")
-        try:
-            request = json.loads(line)
-        except (ValueError, RecursionError):
-            return _refusal("the request is not JSON")
-        verb = request.get("verb") if isinstance(request, dict) else None
-        answer = self._verbs.get(verb) if isinstance(verb, str) else None
-        if answer is None:
-            return _refusal(f"unknown verb; known are {', '.join(self._verbs)}")
-        return {"ok": True, "answer": await answer()}
-
-
-def _refusal(error: str) -> dict[str, Any]:
-    return {"ok": False, "error": error}
+    def _has_room_for_a_stream(self) -> bool:
+        return sum(connection.is_stream for connection in self._connections.values()) < MAX_STREAMS

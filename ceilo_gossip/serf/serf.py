@@ -335,6 +335,11 @@ class Serf:
         return self._swim.awareness
 
     @property
+    def queue_lengths(self) -> Mapping[str, int]:
+        """Messages that wait to be gossiped, by kind."""
+        return dict(zip(("claims", "intents", "queries", "events"), self._swim.queue_lengths, strict=True))
+
+    @property
     def counters(self) -> Mapping[str, int]:
         """What was refused, dropped or odd since the start, by reason."""
         return self._swim.counters

@@ -301,6 +301,11 @@ class Swim:
         self._streams.keyring = keyring
 
     @property
+    def queue_lengths(self) -> tuple[int, ...]:
+        """Messages that wait to be gossiped: claims about members, then the layer above's, queue by queue."""
+        return (len(self._member_queue), *map(len, self.user_queues))
+
+    @property
     def awareness(self) -> int:
         """Our health score; 0 is healthy."""
         return self._awareness.score

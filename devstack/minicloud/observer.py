@@ -82,7 +82,7 @@ class Observer:
 
     def _read_networks(self) -> None:
         socket = self._scene.cloud.places.agent_socket(self._scene.cloud.layout.host(CONTROL_HOST))
-        rows = ask(socket, "verdicts")["hosts"]
+        rows = ask(socket, "verdict")["hosts"]
         self._networks = {
             row["host"]: {Network(name): state for name, state in row["networks"].items()} for row in rows
         }

@@ -39,7 +39,7 @@ def put_back(scene: Scene, host: str, *, say: Callable[[str], None] = lambda tex
 def _is_up(scene: Scene, host: str) -> bool:
     socket = scene.cloud.places.agent_socket(scene.cloud.layout.host(CONTROL_HOST))
     try:
-        rows = {row["host"]: row["networks"] for row in ask(socket, "verdicts")["hosts"]}
+        rows = {row["host"]: row["networks"] for row in ask(socket, "verdict")["hosts"]}
     except ControlError:
         return False
     return host in rows and all(rows[host].get(network) == NetworkState.UP for network in Network)

@@ -2,6 +2,8 @@
 
 import datetime
 
+import pytest
+
 from ceilo_gossip.agent.port import FakePool
 from ceilo_gossip.agent.watch import Watch
 from ceilo_gossip.contract.networks import Network, NetworkState
@@ -143,6 +145,28 @@ def test_planned_stop_is_not_reported() -> None:
     world.see("cmp-1", Presence.LEFT)
     world.run(600.0)
     assert world.reports == []
+
+
+def test_member_that_left_and_was_forgotten_at_once_is_no_longer_taken_for_alive() -> None:
+    """A pruning force-leave, heard before this agent missed the host."""
+    world = World()
+    world.see("cmp-1", Presence.ALIVE)
+    for network in Network:
+        world.pools[network].sightings.clear()
+        world.watch.handle_left(network, "cmp-1", world.now, world.now)
+    assert set(world.judge.conclusions()["cmp-1"].networks.values()) == {NetworkState.UNKNOWN}
+
+
+def test_dead_member_that_is_called_left_and_forgotten_is_still_down(caplog: pytest.LogCaptureFixture) -> None:
+    world = World()
+    world.see("cmp-1", Presence.ALIVE)
+    world.see("cmp-1", Presence.DEAD)
+    world.run(1.0)
+    world.pools[Network.STORAGE].sightings.clear()
+    world.watch.handle_left(Network.STORAGE, "cmp-1", world.now, world.now)
+    world.run(60.0)
+    assert set(world.judge.conclusions()["cmp-1"].networks.values()) == {NetworkState.DOWN}
+    assert "cmp-1 is called left on storage after it was found DOWN" in caplog.text
 
 
 def test_member_that_the_pool_forgot_is_no_error() -> None:

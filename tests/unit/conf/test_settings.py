@@ -1,7 +1,9 @@
 """Every missing or contradictory option is one line that names the place and the remedy."""
 
 import base64
+import grp
 import json
+import os
 import pathlib
 from collections.abc import Callable
 
@@ -69,6 +71,23 @@ def test_own_address_is_no_address_to_join(good: Sections, read: Read) -> None:
     assert read(good).pools[Network.MANAGEMENT].join == (Address("192.0.2.11", 7946),)
 
 
+def test_socket_is_for_nobody_else_unless_a_group_is_named(good: Sections, read: Read) -> None:
+    assert read(good).socket_group is None
+    own = grp.getgrgid(os.getegid())
+    assert read({**good, "control": {"group": own.gr_name}}).socket_group == own.gr_gid
+
+
+def test_group_that_the_agent_is_not_in_is_refused_with_the_remedy(
+    good: Sections, read: Read, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    name = grp.getgrgid(0).gr_name
+    monkeypatch.setattr(os, "geteuid", lambda: 990)
+    monkeypatch.setattr(os, "getegid", lambda: 990)
+    monkeypatch.setattr(os, "getgroups", lambda: [990])
+    with pytest.raises(ConfError, match=f"not in the group {name!r}.*SupplementaryGroups={name} in the unit"):
+        read({**good, "control": {"group": name}})
+
+
 def test_keys_and_passwords_are_in_no_repr(good: Sections, read: Read) -> None:
     text = repr(read(good))
     assert SECRET.decode() not in text and base64.b64encode(SECRET).decode() not in text
@@ -101,6 +120,7 @@ FAULTS: list[tuple[str, str, str | None, str]] = [
     ("DEFAULT", "transport_url", "rabbit://u:p@[bad", "not a valid URL"),
     ("DEFAULT", "transport_url", "rabbit://u:pa$word@192.0.2.1:5672/", "not a valid URL"),
     ("control", "socket", "/" + "x" * 200, "longer than 107 bytes"),
+    ("control", "group", "no-such-group", "there is no group 'no-such-group'; create it (groupadd)"),
     ("health", "settle_max", "30", "not shorter than [report] repeat_interval"),
     ("report", "project_id", None, "is missing"),
     ("report", "speakers", "0", "speakers"),
