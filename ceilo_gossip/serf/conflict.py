@@ -19,6 +19,7 @@ import math
 from collections import Counter, deque
 from collections.abc import Callable
 
+from ceilo_gossip.serf.answering import Answering
 from ceilo_gossip.serf.events import Event, NameConflict, NameLost, QueryAnswered, QueryFinished, QueryReceived
 from ceilo_gossip.serf.queries import QueryRequest
 from ceilo_gossip.serf.roster import Roster, tags_in
@@ -47,6 +48,7 @@ class Conflict:
         self,
         table: Table,
         roster: Roster,
+        answering: Answering,
         events: deque[Event],
         counters: Counter[str],
         *,
@@ -55,6 +57,7 @@ class Conflict:
         """ask: a query to the pool; returns its id, `ValueError` when it cannot be asked now."""
         self._table = table
         self._roster = roster
+        self._answering = answering
         self._events = events
         self._counters = counters
         self._ask = ask
@@ -68,8 +71,17 @@ class Conflict:
 
     # As a witness.
 
-    def testify(self, query: QueryReceived) -> bytes | None:
-        """Whom we know under the name that the query asks about, encoded; None to say nothing."""
+    def testify(self, query: QueryReceived, now: float) -> None:
+        """Answer whom we know under the name that the query asks about, or nothing."""
+        testimony = self._testimony(query)
+        if testimony is None:
+            return
+        if self._answering.fits(query, testimony):
+            self._answering.answer(query, testimony, now)
+        else:
+            self._counters["conflict_answers_over_length"] += 1
+
+    def _testimony(self, query: QueryReceived) -> bytes | None:
         try:
             name = query.payload.decode("utf-8")
         except UnicodeDecodeError:

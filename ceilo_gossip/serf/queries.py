@@ -148,7 +148,12 @@ class Queries:
 
     def expire(self, now: float) -> list[QueryFinished]:
         """End the queries whose deadline is over."""
-        over = [(number, running) for number, running in self._running.items() if running.deadline <= now]
-        for number, _ in over:
-            del self._running[number]
+        return self._end([number for number, running in self._running.items() if running.deadline <= now], now)
+
+    def stop(self, now: float) -> list[QueryFinished]:
+        """End all queries: we are leaving, and nobody is to wait for what cannot come any more."""
+        return self._end(list(self._running), now)
+
+    def _end(self, numbers: list[int], now: float) -> list[QueryFinished]:
+        over = [(number, self._running.pop(number)) for number in numbers]
         return [QueryFinished(number, len(running.acked), len(running.answered), now) for number, running in over]

@@ -17,7 +17,7 @@ from ceilo_gossip.serf.answering import Answering, received
 from ceilo_gossip.serf.clock import LamportClock
 from ceilo_gossip.serf.conflict import CONFLICT_QUERY, Conflict
 from ceilo_gossip.serf.coordinates import Coordinates, estimate
-from ceilo_gossip.serf.events import Event, KeyringChanging, QueryAnswered, QueryReceived
+from ceilo_gossip.serf.events import Event, KeyringChanging, QueryAnswered, QueryFinished, QueryReceived
 from ceilo_gossip.serf.filters import matches
 from ceilo_gossip.serf.intents import Intents
 from ceilo_gossip.serf.joining import Joining
@@ -109,7 +109,9 @@ class Serf:
         self._rotation = Rotation(
             self._swim, self._answering, self._events, self._swim.counters, is_stored=settings.keyring_is_stored
         )
-        self._conflict = Conflict(self._swim.table, self._roster, self._events, self._swim.counters, ask=self.query)
+        self._conflict = Conflict(
+            self._swim.table, self._roster, self._answering, self._events, self._swim.counters, ask=self.query
+        )
         self._reap_at = now + settings.reap_interval
         if settings.snapshot is not None:
             self._restore(settings.snapshot)
@@ -148,9 +150,7 @@ class Serf:
             if not self._swim.exchange_with(address, now, is_join=True):
                 self._joining.finished(address, succeeded=False)
         self._conflict.handle_timer(now)
-        for end in self._queries.expire(now):
-            if not self._conflict.conclude(end, now):
-                self._events.append(end)
+        self._finish(self._queries.expire(now), now)
         if self._reap_at <= now:
             self._reap_at = now + self._settings.reap_interval
             self._events.extend(
@@ -219,6 +219,7 @@ class Serf:
         if self.phase is not Phase.RUNNING:
             return
         self._joining.stop()
+        self._finish(self._queries.stop(now), now)
         if self._conflict.is_lost(now):
             self._leaving.end(now)
             return
@@ -420,7 +421,7 @@ class Serf:
         elif query.name in KEY_QUERIES:
             self._rotation.receive(question, now)
         elif query.name == CONFLICT_QUERY:
-            self._testify(question, now)
+            self._conflict.testify(question, now)
         elif query.name != _PING:
             self._swim.counters["internal_queries_unanswered"] += 1
 
@@ -430,14 +431,10 @@ class Serf:
             return
         self._events.append(event)
 
-    def _testify(self, query: QueryReceived, now: float) -> None:
-        testimony = self._conflict.testify(query)
-        if testimony is None:
-            return
-        if self._answering.fits(query, testimony):
-            self._answering.answer(query, testimony, now)
-        else:
-            self._swim.counters["conflict_answers_over_length"] += 1
+    def _finish(self, ends: Sequence[QueryFinished], now: float) -> None:
+        for end in ends:
+            if not self._conflict.conclude(end, now):
+                self._events.append(end)
 
     def _relay(self, relay: Relay) -> None:
         """Pass on to members only: a pool is not a way to send packets to anybody."""

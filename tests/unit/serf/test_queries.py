@@ -219,6 +219,15 @@ def test_impossible_queries_are_refused() -> None:
         lone.serf.query(QueryRequest("who"), lone.now)
 
 
+def test_leaving_ends_the_queries_that_run() -> None:
+    lone = LoneSerf()
+    number = lone.serf.query(QueryRequest("who", members=("p2",), timeout=300.0), lone.now)
+    lone.hear_serf(QueryResponse(1, number, "p2", RESPONSE_IS_ACK, b""))
+    lone.events()
+    lone.serf.leave(lone.now)
+    assert lone.events() == [QueryFinished(number, 1, 0, lone.now)]
+
+
 def test_no_more_than_a_bounded_number_of_queries_run() -> None:
     lone = LoneSerf()
     for _ in range(MAX_RUNNING):
