@@ -4,7 +4,6 @@ import pytest
 
 from ceilo_gossip.serf.clock import LamportClock
 from ceilo_gossip.serf.events import MemberFailed, MemberLeft, MemberReaped, MemberSuspected, UserEventReceived
-from ceilo_gossip.serf.filters import matches
 from ceilo_gossip.serf.seen import MAX_PER_LTIME, SeenRing
 from ceilo_gossip.serf.settings import SerfSettings
 from ceilo_gossip.swim.states import MemberState
@@ -73,15 +72,6 @@ def test_query_that_is_not_to_be_spread_is_not() -> None:
     lone = LoneSerf()
     lone.hear_serf(query("hello", flags=3))
     assert [type(message) for message, _ in lone.told()] == [QueryResponse]
-
-
-def test_unknown_filter_means_others() -> None:
-    assert not matches([b"\x07junk"], "me", {}) and not matches([b""], "me", {})
-
-
-def test_expression_that_could_hang_is_not_evaluated() -> None:
-    assert not matches([encode_filter(TagFilter("role", ".*.*.*.*x"))], "me", {"role": "a" * 500})
-    assert not matches([encode_filter(TagFilter("role", "a" * 200))], "me", {"role": "a" * 500})
 
 
 def test_user_event_is_delivered_once_and_spread_unchanged() -> None:
