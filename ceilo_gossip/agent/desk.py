@@ -177,6 +177,7 @@ class Desk:
             ltime = self._pool(request.network).send_event(request.name, request.payload, coalesce=request.coalesce)
         except ValueError as error:
             raise RefusalError(f"the event cannot be sent: {error}") from error
+        LOG.info("User event %r sent on %s by an operator", request.name, request.network)
         return {"network": str(request.network), "ltime": ltime}
 
     async def force_leave(self, request: ForceLeaveRequest) -> Answer:

@@ -14,6 +14,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from oslo_log import log
+
 from ceilo_gossip.agent.keyrings import fingerprint, fingerprint_of_text, fingerprints
 from ceilo_gossip.agent.port import PoolPort
 from ceilo_gossip.agent.questions import Question, Questions
@@ -26,6 +28,8 @@ from ceilo_gossip.serf.member import Member
 from ceilo_gossip.serf.queries import QueryRequest
 from ceilo_gossip.swim.states import MemberState
 from ceilo_gossip.wire.keyring import KeyringError
+
+LOG = log.getLogger(__name__)
 
 MAX_NAMES = 5  # Members named in one sentence; the rest is counted.
 
@@ -66,6 +70,8 @@ class KeyWork:
         if request.operation in (KeyOperation.USE, KeyOperation.REMOVE) and not request.force:
             await self._look_before(request.operation, keys)
         asked = await self._ask({network: _query(request.operation, key) for network, key in keys.items()})
+        if request.operation is not KeyOperation.LIST:
+            _log_change(request.operation, keys, asked)
         return {
             "operation": str(request.operation),
             "has_succeeded": all(answers.has_succeeded for answers in asked.values()),
@@ -174,6 +180,21 @@ def _result(answers: PoolAnswers, *, show_keys: bool) -> dict[str, Any]:
         "remarks": {n: a.message for n, a in sorted(answers.said.items()) if a.has_succeeded and a.message},
         "keys": keys,
     }
+
+
+def _log_change(operation: KeyOperation, keys: Mapping[Network, bytes], asked: Mapping[Network, PoolAnswers]) -> None:
+    for network, answers in asked.items():
+        if answers.has_succeeded:
+            LOG.info("Keys on %s: %s %s, done by all members", network, operation, fingerprint(keys[network]))
+            continue
+        refusing = sorted(name for name, answer in answers.said.items() if not answer.has_succeeded)
+        LOG.warning(
+            "Keys on %s: %s %s, not done by %s",
+            network,
+            operation,
+            fingerprint(keys[network]),
+            _names(sorted({*answers.silent, *refusing})),
+        )
 
 
 def _named(members: Mapping[str, Member], *states: MemberState) -> frozenset[str]:

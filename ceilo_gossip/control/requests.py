@@ -4,7 +4,7 @@ Instances are made by `verbs` from the arguments of a request, and by nothing el
 """
 
 import enum
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from ceilo_gossip.contract.networks import Network
 
@@ -66,7 +66,7 @@ class EventRequest:
     """A user event for every member of one pool."""
 
     name: str
-    payload: bytes = b""
+    payload: bytes = field(default=b"", repr=False)
     network: Network = Network.MANAGEMENT
     coalesce: bool = True
 
@@ -76,7 +76,7 @@ class AskRequest:
     """A query to the members of one pool, as the operator words it; `timeout` is in seconds, None for Serf's own."""
 
     name: str
-    payload: bytes = b""
+    payload: bytes = field(default=b"", repr=False)
     network: Network = Network.MANAGEMENT
     members: tuple[str, ...] = ()
     tags: tuple[tuple[str, str], ...] = ()

@@ -101,11 +101,14 @@ async def test_remove_is_refused_while_a_member_encrypts_with_the_key() -> None:
         await pools.do(REMOVE, key=OLD)
 
 
-async def test_member_that_does_not_answer_is_named_and_the_change_is_not_whole() -> None:
+async def test_member_that_does_not_answer_is_named_and_the_change_is_not_whole(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
     pools = Pools()
     pools.world.pause(pools.hosts[3])
     found = await pools.do(INSTALL, key=NEW)
     assert (found["members"], found["answered"], found["silent"], found["whole"]) == (4, 3, ["h4"], False)
+    assert f"Keys on storage: install {fingerprint(NEW)}, not done by h4" in caplog.text
     with pytest.raises(RefusalError, match="no list of keys came from h4"):
         await pools.do(USE, key=NEW)
 
