@@ -11,8 +11,8 @@ MAX_LTIME = 2**63
 VERSION_LENGTH = 6
 # What we announce, like every Serf since 2016: memberlist protocol 1..5 speaking 2, Serf protocol 2..5 speaking 5.
 OUR_VERSION = bytes((1, 5, 2, 2, 5, 5))
-# A sender keeps to 512; agents accept more, and one datagram holds no more than this.
-MAX_META_LENGTH = 1400
+# Agents keep to it when they announce themselves, so only a liar sends more. Not all of them check it in others.
+MAX_META_LENGTH = 512
 
 
 def check_range(field: str, value: int, low: int, high: int) -> None:

@@ -23,10 +23,12 @@ from ceilo_gossip.wire.messages import (
     Suspect,
     UserMessage,
 )
-from ceilo_gossip.wire.msgpack_dialect import Fields, Value, pack_struct, unpack, unpack_from
+from ceilo_gossip.wire.msgpack_dialect import Budget, Fields, Value, pack_struct, unpack, unpack_from
 
 MAX_RECORDS = 16384  # in one push/pull; well above the hosts of one cell
 MAX_STREAM_LENGTH = 4 * 1024 * 1024  # bytes; 1202 members were 128 KB, so this is MAX_RECORDS of them and a half
+# Keys and values of all records; a record has 7 fields, so that of a newer protocol may have as many again.
+MAX_RECORD_ELEMENTS = 28 * MAX_RECORDS
 
 
 class MessageType(enum.IntEnum):
@@ -280,8 +282,9 @@ def _decode_push_pull(encoded: bytes) -> PushPull:
     """A record that is illegal is left out and counted, so that one poisoned record does not stop the exchange."""
     count, length, is_join, at = push_pull_header(encoded, 1)
     records, refused = [], 0
+    budget = Budget(MAX_RECORD_ELEMENTS)
     for _ in range(count):
-        value, at = unpack_from(encoded, at)
+        value, at = unpack_from(encoded, at, budget)
         try:
             records.append(_record(value))
         except WireError:

@@ -2,7 +2,8 @@
 
 Packing is python-msgpack's with `use_bin_type=False`. Unpacking is our own: python-msgpack allocates arrays as long as
 a header claims, once for each of up to a thousand nested headers, so a packet of 64 KiB could ask for gigabytes. Here
-a container may not claim more elements than there are bytes left, and nesting is bounded. Every form that peers emit
+a container may not claim more elements than there are bytes left, all of a message together no more than a budget, and
+nesting is bounded. Every form that peers emit
 is accepted (raw, str8, bin; signed and unsigned integers), extension types are not.
 """
 
@@ -16,6 +17,9 @@ from ceilo_gossip.wire.errors import WireError
 
 # The deepest real message, a Serf state with past events, nests 5 deep.
 MAX_DEPTH = 12
+# Elements of all containers of one message. An empty map is one byte on the wire and 64 here, so without a bound 4 MiB
+# would become 300. The largest real message, the state of a pool of 16,384, has 50,000.
+MAX_ELEMENTS = 131072
 
 Value: TypeAlias = bool | int | float | bytes | list["Value"] | dict[bytes, "Value"] | None
 
@@ -56,12 +60,24 @@ def unpack(encoded: bytes) -> Value:
     return value
 
 
-def unpack_from(encoded: bytes, start: int) -> tuple[Value, int]:
-    """The value that begins at `start`, and where it ends; `WireError` when it is malformed or cut off."""
-    return _unpack(encoded, start, 0)
+class Budget:
+    """How many elements of containers may still come."""
+
+    __slots__ = ("elements",)
+
+    def __init__(self, elements: int = MAX_ELEMENTS) -> None:
+        self.elements = elements
 
 
-def _unpack(encoded: bytes, at: int, depth: int) -> tuple[Value, int]:
+def unpack_from(encoded: bytes, start: int, budget: Budget | None = None) -> tuple[Value, int]:
+    """The value that begins at `start`, and where it ends; `WireError` when it is malformed, cut off or too rich.
+
+    budget: for several values together; without one the value has a whole budget for itself.
+    """
+    return _unpack(encoded, start, 0, budget or Budget())
+
+
+def _unpack(encoded: bytes, at: int, depth: int, budget: Budget) -> tuple[Value, int]:
     if at >= len(encoded):
         raise WireError("a msgpack value is cut off")
     lead = encoded[at]
@@ -88,18 +104,21 @@ def _unpack(encoded: bytes, at: int, depth: int) -> tuple[Value, int]:
     elements = length if kind == "array" else 2 * length
     if elements > len(encoded) - at:
         raise WireError(f"a msgpack {kind} claims {length} elements, {len(encoded) - at} bytes are left")
+    budget.elements -= elements
+    if budget.elements < 0:
+        raise WireError("a message has more elements than any real one")
     if kind == "array":
         values: list[Value] = []
         for _ in range(length):
-            element, at = _unpack(encoded, at, depth + 1)
+            element, at = _unpack(encoded, at, depth + 1, budget)
             values.append(element)
         return values, at
     entries: dict[bytes, Value] = {}
     for _ in range(length):
-        key, at = _unpack(encoded, at, depth + 1)
+        key, at = _unpack(encoded, at, depth + 1, budget)
         if not isinstance(key, bytes):
             raise WireError("a msgpack map has a key that is no string")
-        entries[key], at = _unpack(encoded, at, depth + 1)
+        entries[key], at = _unpack(encoded, at, depth + 1, budget)
     return entries, at
 
 
@@ -128,21 +147,24 @@ class ValueScanner:
     A counter of the values still to come replaces a stack, so that neither nesting nor slow arrival costs anything.
     """
 
-    __slots__ = ("_pending", "position")
+    __slots__ = ("_left", "_pending", "position")
 
-    def __init__(self, position: int, values: int) -> None:
-        """Skip `values` values from `position` on."""
+    def __init__(self, position: int, values: int, *, limit: int = MAX_ELEMENTS) -> None:
+        """Skip `values` values from `position` on. limit: of all values, those in containers included."""
         self.position = position
         self._pending = values
+        self._left = limit
 
     def scan(self, buffer: bytearray) -> bool:
-        """Go on with what has arrived; True once all values are there. `WireError` for a type we do not know.
+        """Go on with what has arrived; True once all values are there. `WireError` when they can never be read.
 
         `position` may point beyond the buffer: a raw's length is known before its bytes are there.
         """
         while self._pending:
             if self.position >= len(buffer):
                 return False
+            if self._pending > self._left:
+                raise WireError("a message has more elements than any real one")
             lead = buffer[self.position]
             if lead <= 0x7F or lead >= 0xE0 or lead in _CONSTANTS:
                 self.position += 1
@@ -156,6 +178,7 @@ class ValueScanner:
                 self.position = content + (length if kind == "raw" else 0)
                 self._pending += {"raw": 0, "array": 1, "map": 2}[kind] * length
             self._pending -= 1
+            self._left -= 1
         return self.position <= len(buffer)
 
 

@@ -202,15 +202,16 @@ def _state(body: bytes) -> SerfState:
     ring = fields.items("Events")
     if len(ring) > MAX_RING_LENGTH:
         raise WireError(f"a ring of {len(ring)} past events is longer than {MAX_RING_LENGTH}")
-    past = tuple(_past_events(item) for item in ring if item is not None)
+    places = [(place, _past_events(item)) for place, item in enumerate(ring) if item is not None]
+    is_ring = len(places) < len(ring) and all(place == past.ltime % len(ring) for place, past in places)
     return SerfState(
         fields.integer("LTime"),
         ltimes,
         fields.texts("LeftMembers"),
         fields.integer("EventLTime"),
         fields.integer("QueryLTime"),
-        past,
-        len(ring) if len(past) < len(ring) else 0,
+        tuple(past for _, past in places),
+        len(ring) if is_ring else 0,
     )
 
 

@@ -8,6 +8,7 @@ no stream may be longer than `MAX_STREAM_LENGTH`.
 import enum
 
 from ceilo_gossip.wire.codec import (
+    MAX_RECORD_ELEMENTS,
     MAX_STREAM_LENGTH,
     MessageType,
     decode_from_stream,
@@ -64,9 +65,14 @@ class _Phase(enum.Enum):
 class StreamFramer:
     """Tells, piece by piece, when one whole message is there."""
 
-    __slots__ = ("_buffer", "_end", "_phase", "_scanner", "_start", "_tail")
+    __slots__ = ("_buffer", "_end", "_is_encrypted", "_phase", "_scanner", "_start", "_tail")
 
-    def __init__(self) -> None:
+    def __init__(self, *, is_encrypted: bool = False) -> None:
+        """is_encrypted: nothing but an encrypted stream is of use, so another one ends with its first byte.
+
+        Otherwise who has no key could have us look at the values of a long plain one, which costs more than it takes.
+        """
+        self._is_encrypted = is_encrypted
         self._buffer = bytearray()
         self._phase = _Phase.START
         self._start = 0  # where the type byte is: after the label, if there is one
@@ -104,6 +110,8 @@ class StreamFramer:
             header_end = self._start + _ENCRYPT_HEADER_LENGTH
             if len(buffer) >= header_end:
                 self._expect(header_end + int.from_bytes(buffer[self._start + 1 : header_end], "big"))
+        elif self._is_encrypted:
+            raise DecryptError("the stream is not encrypted and we have a keyring")
         elif kind in (
             MessageType.PING,
             MessageType.ACK,
@@ -136,7 +144,7 @@ class StreamFramer:
             self._expect(end + user_message_length(header, 0)[0])
             return
         records, self._tail, _, _ = push_pull_header(header, 0)
-        self._scanner = ValueScanner(end, records)
+        self._scanner = ValueScanner(end, records, limit=MAX_RECORD_ELEMENTS + records)
         self._phase = _Phase.VALUES
 
     def _expect(self, end: int) -> None:

@@ -2,10 +2,10 @@
 
 from collections.abc import Mapping
 
+from ceilo_gossip.wire.checks import MAX_META_LENGTH
 from ceilo_gossip.wire.errors import WireError
 from ceilo_gossip.wire.msgpack_dialect import decode_text, pack, unpack
 
-MAX_META_LENGTH = 512  # bytes; memberlist refuses to send more
 _TAGS = b"\xff"
 
 

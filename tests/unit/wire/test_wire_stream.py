@@ -86,6 +86,9 @@ def test_plain_stream_is_refused_by_an_encrypted_pool_and_the_reverse() -> None:
         b"\x06\xdb\x7f\xff\xff\xff",
         b"\x03",
         b"\x07\x01",
+        b"\x09\xdb" + (20 * 1024 * 1024).to_bytes(4, "big"),
+        b"\x09\xdd\xff\xff\xff\xff\xc0",
+        b"\x06" + pack_struct({"Nodes": 1, "UserStateLen": 0, "Join": False}) + b"\xdf\xff\xff\xff\xff\xc0",
     ],
 )
 def test_stream_that_promises_too_much_is_refused_at_once(beginning: bytes) -> None:
@@ -95,10 +98,21 @@ def test_stream_that_promises_too_much_is_refused_at_once(beginning: bytes) -> N
 
 def test_stream_that_never_ends_is_refused_at_the_limit() -> None:
     framer = StreamFramer()
-    framer.feed(b"\x09\xdd\xff\xff\xff\xff")
+    framer.feed(b"\x0a" + (MAX_STREAM_LENGTH - 5).to_bytes(4, "big"))
     with pytest.raises(WireError, match="longer"):
         for _ in range(MAX_STREAM_LENGTH // 65536 + 1):
-            framer.feed(b"\xc0" * 65536)
+            assert framer.feed(bytes(65536)) is None
+
+
+@pytest.mark.parametrize("message", MESSAGES, ids=lambda message: type(message).__name__)
+def test_plain_stream_ends_with_its_first_byte_where_streams_are_encrypted(message: Message) -> None:
+    encoded = encode_for_stream(message)
+    with pytest.raises(DecryptError):
+        StreamFramer(is_encrypted=True).feed(encoded[:1])
+    with pytest.raises(DecryptError):
+        StreamFramer(is_encrypted=True).feed(pack_stream(encoded, label=b"pool"))
+    sealed = pack_stream(encoded, keyring=KEYRING)
+    assert StreamFramer(is_encrypted=True).feed(sealed) == sealed
 
 
 def test_poisoned_record_is_left_out_of_a_push_pull() -> None:
