@@ -76,6 +76,9 @@ class Claims:
         if claim.member == self._table.own_name:
             self._alive_about_us(claim, now)
             return
+        # Incarnation 0 is nobody's: members start at 1.
+        if claim.incarnation == 0:
+            return
         record = self._table.get(claim.member)
         if record is None:
             self._meet(claim, now)
@@ -96,9 +99,6 @@ class Claims:
 
     def _meet(self, claim: Alive, now: float) -> None:
         """A member that we have never heard of, or have forgotten."""
-        # Incarnation 0 is nobody's: members start at 1.
-        if claim.incarnation == 0:
-            return
         if len(self._table) >= MAX_MEMBERS:
             self._counters["members_over_limit"] += 1
             return

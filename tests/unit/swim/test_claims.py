@@ -39,6 +39,10 @@ def test_member_of_incarnation_0_is_nobody() -> None:
     lone = LoneSwim()
     lone.hear(alive("p2", 0))
     assert lone.state("p2") is None
+    lone.meet("p3")
+    lone.hear(Dead(1, "p3", "p3"))
+    lone.hear(alive("p3", 0, address=Address("10.0.0.33", 7946)))
+    assert lone.state("p3") is S.LEFT, "agents would never show who takes over a name like that"
 
 
 def test_news_is_spread_and_old_news_is_not() -> None:
