@@ -66,7 +66,11 @@ class Pool:
             now=clock(),
         )
         self._endpoint = Endpoint(
-            self._serf, bind=bind, clock=clock, on_event=lambda event: on_event(self.network, event)
+            self._serf,
+            bind=bind,
+            clock=clock,
+            on_event=lambda event: on_event(self.network, event),
+            device=settings.pools[network].device,
         )
 
     async def start(self) -> None:

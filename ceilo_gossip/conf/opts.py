@@ -55,6 +55,11 @@ def gossip_network_opts(network: Network) -> list[cfg.Opt]:
             default=[],
             help=f"ADDRESS:PORT of members of the {network} pool to join. Empty for the very first.",
         ),
+        cfg.StrOpt(
+            "device",
+            help=f"Name of this host's network device on the {network} network, e.g. bond0.30. If set, the pool uses "
+            "it alone, whatever the routes say; if not, the address decides.",
+        ),
     ]
 
 

@@ -24,15 +24,17 @@ from ceilo_gossip.wire.errors import WireError
 from ceilo_gossip.wire.keyring import Keyring
 
 _PROFILES = {"lan": SwimSettings.lan, "wan": SwimSettings.wan, "local": SwimSettings.local}
+MAX_DEVICE_NAME = 15  # IFNAMSIZ has room for the closing NUL, too.
 MAX_SOCKET_PATH = 107  # sockaddr_un.sun_path holds 108 bytes with the closing NUL.
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class PoolSettings:
-    """One pool: where this host is on its network, and whom to ask to be let in."""
+    """One pool: where this host is on its network, and whom to ask to be let in. device: the only one to be used."""
 
     bind: Address
     join: tuple[Address, ...]
+    device: str | None = None
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -182,8 +184,21 @@ def _pools(conf: Any) -> Mapping[Network, PoolSettings]:
             )
         taken[bind] = group
         join = tuple(parse_address(group, "join", entry) for entry in _value(conf, group, "join"))
-        pools[network] = PoolSettings(bind=bind, join=tuple(address for address in join if address != bind))
+        pools[network] = PoolSettings(
+            bind=bind, join=tuple(address for address in join if address != bind), device=_device(conf, group)
+        )
     return pools
+
+
+def _device(conf: Any, group: str) -> str | None:
+    """Return a name that the kernel could give a device; whether there is such a one shows at the start."""
+    name: str | None = _value(conf, group, "device")
+    if not name:
+        return None
+    if len(name.encode()) > MAX_DEVICE_NAME or name in (".", "..") or any(c in "/:" or c.isspace() for c in name):
+        remedy = "name one that `ip link` shows, or leave it out"
+        raise ConfError(group, "device", f"{name[:80]!r} is no name of a network device", remedy)
+    return name
 
 
 def _keyring(conf: Any) -> Keyring | None:

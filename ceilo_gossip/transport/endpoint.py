@@ -1,58 +1,60 @@
 """Drive one Serf member on one network address with asyncio: a UDP socket, a TCP listener and a timer.
 
-It decides nothing. It keeps these rules: both sockets are bound to the network's address, and streams are dialled
-from it, so that a pool never uses another network; packets that wait in the socket are read before a timer is
-handled, so that nobody is suspected whose answer has arrived; every stream has a deadline and a size, and there are
-never more than so many; an error of the network (no route, refused, interface gone) loses a packet, never the pool.
+It decides nothing. It keeps these rules: both sockets are bound to the network's address (and its device, if one is
+named), and streams are dialled from it, so that a pool never uses another network; packets that wait in the socket are
+read before a timer is handled, so that nobody is suspected whose answer has arrived; an error of the network (no route,
+refused, interface gone) loses a packet, never the pool. Bounds and deadlines are those of `packets` and `streams`.
+
+An address that goes and comes back needs nothing. A device that was made anew is another one to the kernel, so while
+one is named it is looked at now and then, and the sockets are opened again when it has changed.
 """
 
 import asyncio
-import contextlib
-import socket
 from collections import Counter
-from collections.abc import Callable, Coroutine, Mapping
+from collections.abc import Callable, Mapping
 
 from ceilo_gossip.serf.events import Event
 from ceilo_gossip.serf.serf import Serf
 from ceilo_gossip.swim.output import StreamRequest
+from ceilo_gossip.transport.packets import Packets
+from ceilo_gossip.transport.sockets import Binding
+from ceilo_gossip.transport.streams import Streams
 from ceilo_gossip.wire.address import Address
-from ceilo_gossip.wire.errors import WireError
-from ceilo_gossip.wire.packet import MAX_DATAGRAM_LENGTH
-from ceilo_gossip.wire.stream import StreamFramer
 
-# Incoming exchanges at one time; memberlist closes at 128. Each may hold wire.codec.MAX_STREAM_LENGTH bytes.
-MAX_INCOMING_STREAMS = 32
-# Outgoing ones; the core has at most 128 requests under way, those beyond this wait for their turn.
-MAX_OUTGOING_STREAMS = 32
-INCOMING_DEADLINE = 10.0  # seconds for a whole incoming exchange; memberlist's TCPTimeout on a LAN
-# Packets read before anything else gets its turn: far more than a second's worth in a pool of a thousand.
-MAX_READ_AT_ONCE = 256
-# memberlist asks for this much, so that a burst survives a busy moment; the kernel may grant less.
-RECEIVE_BUFFER_LENGTH = 2 * 1024 * 1024
-_READ_LENGTH = 65536
-_BACKLOG = 64
+# Seconds between two looks at a named device. A network that was made anew is back well before anybody is given up.
+DEVICE_INTERVAL = 2.0
 
 
 class Endpoint:
     """One Serf member's sockets. Use from one event loop only."""
 
     def __init__(
-        self, serf: Serf, *, bind: Address, clock: Callable[[], float], on_event: Callable[[Event], None]
+        self,
+        serf: Serf,
+        *,
+        bind: Address,
+        clock: Callable[[], float],
+        on_event: Callable[[Event], None],
+        device: str | None = None,
     ) -> None:
-        """clock: monotonic seconds, the `now` of the core. on_event: called for each event, in order, in the loop."""
+        """clock: monotonic seconds, the `now` of the core. on_event: called for each event, in order, in the loop.
+
+        device: the name of the network device that alone is to be used; None for whatever the routes say.
+        """
         self._serf = serf
-        self._bind = bind
+        self._binding = Binding(bind, device)
         self._clock = clock
         self._on_event = on_event
-        self._udp: socket.socket | None = None
-        self._server: asyncio.Server | None = None
+        self._counters: Counter[str] = Counter()
+        self._packets = Packets(self._binding, self._counters, on_readable=self._readable)
+        self._streams = Streams(
+            self._binding, self._counters, answer=self._answer, is_encrypted=lambda: serf.keyring is not None
+        )
         self._timer: asyncio.TimerHandle | None = None
         self._timer_due = 0.0
-        self._tasks: set[asyncio.Task[None]] = set()
-        self._incoming = 0
-        self._outgoing = asyncio.Semaphore(MAX_OUTGOING_STREAMS)
+        self._watch: asyncio.Task[None] | None = None
+        self._is_running = False
         self._is_flushing = False
-        self._counters: Counter[str] = Counter()
 
     @property
     def serf(self) -> Serf:
@@ -64,78 +66,80 @@ class Endpoint:
         return self._counters
 
     async def start(self) -> None:
-        """Bind the sockets and begin; `OSError` when the address is not there or is in use."""
-        loop = asyncio.get_running_loop()
-        family = socket.AF_INET6 if ":" in self._bind.host else socket.AF_INET
-        udp = socket.socket(family, socket.SOCK_DGRAM)
-        try:
-            udp.setblocking(False)
-            udp.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, RECEIVE_BUFFER_LENGTH)
-            udp.bind((self._bind.host, self._bind.port))
-            self._server = await asyncio.start_server(
-                self._accept, self._bind.host, self._bind.port, backlog=_BACKLOG, family=family
-            )
-        except BaseException:
-            udp.close()
-            raise
-        self._udp = udp
-        loop.add_reader(udp.fileno(), self._readable)
+        """Bind the sockets and begin; `OSError` when the address or device is not there, or the port is in use."""
+        await self._open()
+        self._is_running = True
+        if self._binding.device is not None:
+            self._watch = asyncio.get_running_loop().create_task(self._watch_device())
         self._flush()
 
     async def close(self) -> None:
         """Stop everything and release the address. Say `leave` before, if peers are not to see a failure."""
+        self._is_running = False
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
-        if self._udp is not None:
-            asyncio.get_running_loop().remove_reader(self._udp.fileno())
-            self._udp.close()
-            self._udp = None
-        if self._server is not None:
-            self._server.close()
-        tasks = list(self._tasks)
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
-        if self._server is not None:
-            await self._server.wait_closed()
-            self._server = None
+        if self._watch is not None:
+            self._watch.cancel()
+            await asyncio.gather(self._watch, return_exceptions=True)
+            self._watch = None
+        self._packets.close()
+        await self._streams.close()
 
     def poke(self) -> None:
         """Flush what a call to the Serf from outside has put out, and follow its timer."""
-        if self._udp is not None:
+        if self._is_running:
             self._flush()
 
-    # Packets.
+    async def _open(self) -> None:
+        self._packets.open()
+        try:
+            await self._streams.open()
+        except BaseException:
+            self._packets.close()
+            raise
+
+    async def _watch_device(self) -> None:
+        """Open the sockets again when the device has become another one of that name."""
+        opened_on = self._binding.device_index()
+        while True:
+            await asyncio.sleep(DEVICE_INTERVAL)
+            index = self._binding.device_index()
+            if index is None or index == opened_on:
+                continue
+            self._counters["device_changes"] += 1
+            self._packets.close()
+            await self._streams.close()
+            try:
+                await self._open()
+            except OSError as error:
+                # Its address is not there yet.
+                self._counters[f"reopen_{type(error).__name__}"] += 1
+            else:
+                opened_on = index
+                self._flush()
+
+    # The core's input.
 
     def _readable(self) -> None:
-        self._read_all()
+        self._read()
         self._flush()
 
-    def _read_all(self) -> None:
-        """Hand over the packets that wait, up to a bound."""
-        for _ in range(MAX_READ_AT_ONCE):
-            if self._udp is None:
-                return
-            try:
-                data, peer = self._udp.recvfrom(MAX_DATAGRAM_LENGTH)
-            except (BlockingIOError, InterruptedError):
-                return
-            except OSError as error:
-                # An ICMP error about something we sent earlier is delivered here.
-                self._counters[f"receive_{type(error).__name__}"] += 1
-                continue
-            source = _address(peer)
-            if source is not None:
-                self._serf.receive_datagram(data, source, self._clock())
+    def _read(self) -> None:
+        self._packets.receive(lambda data, source: self._serf.receive_datagram(data, source, self._clock()))
 
-    def _send(self, data: bytes, destination: Address) -> None:
-        assert self._udp is not None
-        try:
-            self._udp.sendto(data, (destination.host, destination.port))
-        except OSError as error:
-            # No route, a full buffer, a refused port: all of them are a lost packet, which the protocol survives.
-            self._counters[f"send_{type(error).__name__}"] += 1
+    def _timer_fired(self) -> None:
+        self._timer = None
+        self._read()
+        self._serf.handle_timer(self._clock())
+        self._flush()
+
+    def _answer(self, data: bytes, source: Address) -> bytes:
+        if not self._is_running:
+            return b""
+        reply = self._serf.receive_stream(data, source, self._clock())
+        self._flush()
+        return reply
 
     # The core's output.
 
@@ -149,13 +153,21 @@ class Endpoint:
                 self._on_event(event)
         finally:
             self._is_flushing = False
-            if self._udp is not None:
+            if self._is_running:
                 now = self._clock()
                 for datagram in self._serf.datagrams_to_send(now):
-                    self._send(datagram.data, datagram.destination)
+                    self._packets.send(datagram)
                 for request in self._serf.streams_to_open(now):
-                    self._spawn(self._exchange(request))
+                    self._dial(request, now)
                 self._set_timer(now)
+
+    def _dial(self, request: StreamRequest, now: float) -> None:
+        def finish(reply: bytes | None) -> None:
+            if self._is_running:
+                self._serf.receive_stream_reply(request.id, reply, self._clock())
+                self._flush()
+
+        self._streams.dial(request, request.deadline - now, finish)
 
     def _set_timer(self, now: float) -> None:
         due = self._serf.get_timer()
@@ -167,96 +179,3 @@ class Endpoint:
         if due is not None:
             self._timer_due = due
             self._timer = asyncio.get_running_loop().call_later(max(0.0, due - now), self._timer_fired)
-
-    def _timer_fired(self) -> None:
-        self._timer = None
-        self._read_all()
-        self._serf.handle_timer(self._clock())
-        self._flush()
-
-    # Streams.
-
-    def _spawn(self, work: Coroutine[None, None, None]) -> None:
-        task = asyncio.get_running_loop().create_task(work)
-        self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
-
-    async def _exchange(self, request: StreamRequest) -> None:
-        """One exchange of ours: the core hears of its end, however it ends."""
-        reply: bytes | None = None
-        try:
-            async with asyncio.timeout(max(0.0, request.deadline - self._clock())), self._outgoing:
-                reply = await self._ask(request)
-        except (OSError, TimeoutError, WireError) as error:
-            self._counters[f"stream_out_{type(error).__name__}"] += 1
-        if self._udp is not None:
-            self._serf.receive_stream_reply(request.id, reply, self._clock())
-            self._flush()
-
-    async def _ask(self, request: StreamRequest) -> bytes | None:
-        destination = request.destination
-        reader, writer = await asyncio.open_connection(
-            destination.host, destination.port, local_addr=(self._bind.host, 0)
-        )
-        try:
-            writer.write(request.data)
-            await writer.drain()
-            return await _read_message(reader)
-        finally:
-            await _close(writer)
-
-    async def _accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        """One exchange that a peer asks for."""
-        task = asyncio.current_task()
-        assert task is not None
-        self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
-        self._incoming += 1
-        try:
-            if self._incoming > MAX_INCOMING_STREAMS:
-                self._counters["stream_in_over_limit"] += 1
-                return
-            async with asyncio.timeout(INCOMING_DEADLINE):
-                await self._answer(reader, writer)
-        except (OSError, TimeoutError, WireError) as error:
-            self._counters[f"stream_in_{type(error).__name__}"] += 1
-        finally:
-            self._incoming -= 1
-            await _close(writer)
-
-    async def _answer(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        source = _address(writer.get_extra_info("peername"))
-        data = await _read_message(reader)
-        if source is None or data is None or self._udp is None:
-            return
-        reply = self._serf.receive_stream(data, source, self._clock())
-        self._flush()
-        if reply:
-            writer.write(reply)
-            await writer.drain()
-
-
-async def _read_message(reader: asyncio.StreamReader) -> bytes | None:
-    """One whole message, None when the peer closes before; `WireError` when it cannot become one."""
-    framer = StreamFramer()
-    while piece := await reader.read(_READ_LENGTH):
-        message = framer.feed(piece)
-        if message is not None:
-            return message
-    return None
-
-
-async def _close(writer: asyncio.StreamWriter) -> None:
-    writer.close()
-    with contextlib.suppress(OSError, asyncio.CancelledError):
-        await writer.wait_closed()
-
-
-def _address(peer: object) -> Address | None:
-    """The address in what a socket tells of its peer."""
-    if not isinstance(peer, tuple) or len(peer) < 2:
-        return None
-    try:
-        return Address(str(peer[0]).partition("%")[0], int(peer[1]))
-    except WireError:
-        return None

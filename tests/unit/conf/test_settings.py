@@ -88,6 +88,12 @@ def test_group_that_the_agent_is_not_in_is_refused_with_the_remedy(
         read({**good, "control": {"group": name}})
 
 
+def test_device_of_a_network_is_used_if_it_is_named(good: Sections, read: Read) -> None:
+    good["gossip_storage"]["device"] = "bond0.30"
+    pools = read(good).pools
+    assert [pools[network].device for network in (Network.MANAGEMENT, Network.STORAGE)] == [None, "bond0.30"]
+
+
 def test_keys_and_passwords_are_in_no_repr(good: Sections, read: Read) -> None:
     text = repr(read(good))
     assert SECRET.decode() not in text and base64.b64encode(SECRET).decode() not in text
@@ -102,6 +108,8 @@ FAULTS: list[tuple[str, str, str | None, str]] = [
     ("gossip_storage", "bind", "2001:db8::21:7946", "needs brackets"),
     ("gossip_storage", "bind", "192.0.2.21:7946", "is also that of [gossip_management]"),
     ("gossip_storage", "join", "198.51.100.11:7946,nonsense", "no gossip address"),
+    ("gossip_storage", "device", "bond0.30/eth1", "no name of a network device"),
+    ("gossip_storage", "device", "a-name-of-17-bytes", "no name of a network device"),
     ("gossip", "keyring_file", None, "is missing"),
     ("gossip", "keyring_file", "/nonexistent/keyring.json", "cannot be read"),
     ("gossip", "keyring_file", "keyring.json", "not an absolute path"),

@@ -14,9 +14,10 @@ import pytest
 from ceilo_gossip.serf.events import Event, LeaveFinished, MemberJoined
 from ceilo_gossip.serf.serf import Serf
 from ceilo_gossip.serf.settings import SerfSettings
+from ceilo_gossip.swim.output import Datagram
 from ceilo_gossip.swim.settings import SwimSettings
 from ceilo_gossip.swim.states import MemberState
-from ceilo_gossip.transport import endpoint as endpoints
+from ceilo_gossip.transport import streams
 from ceilo_gossip.transport.endpoint import Endpoint
 from ceilo_gossip.wire.address import Address
 from ceilo_gossip.wire.codec import decode_from_stream, encode, encode_for_stream
@@ -186,7 +187,7 @@ def test_junk_on_a_stream_ends_the_stream_only(junk: bytes) -> None:
 
 
 def test_silent_stream_is_closed_at_its_deadline(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(endpoints, "INCOMING_DEADLINE", 0.1)
+    monkeypatch.setattr(streams, "INCOMING_DEADLINE", 0.1)
 
     async def story() -> None:
         async with pool() as opened:
@@ -200,15 +201,126 @@ def test_silent_stream_is_closed_at_its_deadline(monkeypatch: pytest.MonkeyPatch
     run(story)
 
 
-def test_incoming_streams_are_bounded() -> None:
+async def dial(peer: Peer, host: str) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+    """A stream to the peer from another address of the loopback network."""
+    return await asyncio.open_connection(peer.address.host, peer.address.port, local_addr=(host, 0))
+
+
+async def is_answered(peer: Peer, host: str) -> bool:
+    """Whether the peer answers a ping over a stream from there."""
+    reader, writer = await dial(peer, host)
+    writer.write(encode_for_stream(Ping(9, "one")))
+    async with asyncio.timeout(LIMIT):
+        try:
+            return await reader.read() == encode_for_stream(Ack(9))
+        except ConnectionResetError:
+            return False
+        finally:
+            writer.close()
+
+
+def test_one_host_cannot_take_the_streams_of_all() -> None:
     async def story() -> None:
         async with pool() as opened:
             peer = await opened.start("one")
-            count = endpoints.MAX_INCOMING_STREAMS + 5
-            streams = [await asyncio.open_connection(peer.address.host, peer.address.port) for _ in range(count)]
-            await until(lambda: peer.endpoint.counters["stream_in_over_limit"] == 5)
-            for _, writer in streams:
+            hanging = [await dial(peer, "127.0.0.2") for _ in range(streams.MAX_INCOMING_OF_ONE_HOST + 3)]
+            await until(lambda: peer.endpoint.counters["stream_in_over_limit_of_host"] == 3)
+            assert not await is_answered(peer, "127.0.0.2"), "it has taken all that it gets"
+            assert await is_answered(peer, "127.0.0.3")
+            for _, writer in hanging:
                 writer.close()
+
+    run(story)
+
+
+def test_streams_left_hanging_by_many_hosts_make_way_for_a_new_one() -> None:
+    async def story() -> None:
+        async with pool() as opened:
+            peer = await opened.start("one")
+            hanging = []
+            for number in range(streams.MAX_INCOMING):
+                hanging.append(await dial(peer, f"127.0.1.{1 + number % 250}"))
+            oldest = hanging[0][0]
+            assert await is_answered(peer, "127.0.0.3")
+            async with asyncio.timeout(LIMIT):
+                assert await oldest.read() == b"", "the oldest went"
+            assert peer.endpoint.counters["stream_in_over_limit"] == 1
+            for _, writer in hanging:
+                writer.close()
+
+    run(story)
+
+
+def test_what_incoming_streams_hold_is_bounded_and_the_largest_goes(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(streams, "MAX_INCOMING_LENGTH", 3_000_000)
+
+    async def story() -> None:
+        async with pool() as opened:
+            peer = await opened.start("one")
+            announced = b"\x0a" + (4_000_000).to_bytes(4, "big")
+            small_reader, small = await dial(peer, "127.0.0.2")
+            small.write(announced + bytes(500_000))
+            large_reader, large = await dial(peer, "127.0.0.3")
+            large.write(announced + bytes(3_000_000))
+            with contextlib.suppress(ConnectionResetError):
+                async with asyncio.timeout(LIMIT):
+                    assert await large_reader.read() == b""
+            assert peer.endpoint.counters["stream_in_over_length"] == 1
+            small.write(bytes(500_000))
+            await small.drain()
+            assert not small_reader.at_eof()
+            assert await is_answered(peer, "127.0.0.4")
+            small.close()
+            large.close()
+
+    run(story)
+
+
+def test_stream_that_drips_is_closed_at_its_deadline(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(streams, "INCOMING_DEADLINE", 0.3)
+
+    async def story() -> None:
+        async with pool() as opened:
+            peer = await opened.start("one")
+            reader, writer = await dial(peer, "127.0.0.2")
+            writer.write(b"\x0a" + (4_000_000).to_bytes(4, "big"))
+            dripped = 0
+            while not reader.at_eof() and not peer.endpoint.counters["stream_in_TimeoutError"]:
+                writer.write(b"x")
+                dripped += 1
+                await asyncio.wait([asyncio.ensure_future(reader.read(1))], timeout=0.02)
+            assert 0 < dripped < 4_000_000
+            writer.close()
+
+    run(story)
+
+
+def test_peer_that_does_not_take_its_answer_holds_no_stream_beyond_the_deadline(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(streams, "INCOMING_DEADLINE", 0.3)
+
+    async def story() -> None:
+        async with pool() as opened:
+            peer = await opened.start("one")
+            # More than both sides' socket buffers take, so that it cannot be written without a reader.
+            monkeypatch.setattr(peer.endpoint._streams, "_answer", lambda data, source: bytes(20_000_000))
+            reader, writer = await dial(peer, "127.0.0.2")
+            reader._transport.pause_reading()  # type: ignore[attr-defined]
+            writer.write(encode_for_stream(Ping(9, "one")))
+            await until(lambda: peer.endpoint.counters["stream_in_TimeoutError"] == 1)
+            await until(lambda: not peer.endpoint._streams._tasks)
+            writer.close()
+
+    run(story)
+
+
+def test_plain_stream_to_an_encrypted_pool_gets_no_answer() -> None:
+    async def story() -> None:
+        async with pool() as opened:
+            peer = await opened.start("one", keyring=Keyring([bytes(32)]))
+            assert not await is_answered(peer, "127.0.0.2")
+            assert peer.endpoint.counters["stream_in_DecryptError"] == 1
 
     run(story)
 
@@ -250,12 +362,77 @@ def test_network_that_goes_and_comes_back_is_survived() -> None:
             first = await opened.start("one")
             second = await opened.start("two", join=first)
             await until(lambda: first.sees("two") is MemberState.ALIVE)
-            real = first.endpoint._udp
+            packets = first.endpoint._packets
+            real = packets._socket
             assert real is not None
-            first.endpoint._udp = SocketWithoutRoute(real)  # type: ignore[assignment]
+            packets._socket = SocketWithoutRoute(real)  # type: ignore[assignment]
             await until(lambda: first.endpoint.counters["send_OSError"] >= 3)
-            first.endpoint._udp = real
+            packets._socket = real
             await until(lambda: second.sees("one") is MemberState.ALIVE and first.sees("two") is MemberState.ALIVE)
+
+    run(story)
+
+
+class FullSocket:
+    """A UDP socket whose send buffer has no room until somebody says so."""
+
+    def __init__(self, real: socket.socket) -> None:
+        self._real = real
+        self.has_room = False
+
+    def sendto(self, data: bytes, destination: tuple[str, int]) -> int:
+        if not self.has_room:
+            raise BlockingIOError
+        return self._real.sendto(data, destination)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._real, name)
+
+
+def test_packets_that_find_no_room_wait_for_it_in_order_and_within_a_bound(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("ceilo_gossip.transport.packets.MAX_UNSENT", 3)
+
+    async def story() -> None:
+        async with pool() as opened:
+            peer = await opened.start("one")
+            with socket.socket(type=socket.SOCK_DGRAM) as other:
+                other.bind(("127.0.0.1", 0))
+                other.setblocking(False)
+                destination = Address(*other.getsockname())
+                packets = peer.endpoint._packets
+                assert packets._socket is not None
+                full = FullSocket(packets._socket)
+                packets._socket = full  # type: ignore[assignment]
+                for number in range(5):
+                    packets.send(Datagram(bytes((number,)), destination))
+                assert peer.endpoint.counters["send_over_limit"] == 2
+                full.has_room = True
+                async with asyncio.timeout(LIMIT):
+                    came = [await asyncio.get_running_loop().sock_recv(other, 10) for _ in range(3)]
+                assert came == [b"\0", b"\1", b"\2"]
+                packets.send(Datagram(b"\7", destination))
+                async with asyncio.timeout(LIMIT):
+                    assert await asyncio.get_running_loop().sock_recv(other, 10) == b"\7"
+                packets._socket = full._real
+
+    run(story)
+
+
+def test_address_that_is_not_ours_and_device_that_is_not_there_are_named_in_the_error() -> None:
+    async def story() -> None:
+        for address, device, named in (
+            (Address("192.0.2.1", 7946), None, "cannot bind 192.0.2.1:7946: Cannot assign"),
+            (
+                Address("127.0.0.1", 7946),
+                "no-such-dev",
+                "cannot bind 127.0.0.1:7946 on device no-such-dev: No such dev",
+            ),
+        ):
+            serf = Serf(SerfSettings("one", address, swim=QUICK), rng=random.Random(1), now=time.monotonic())
+            endpoint = Endpoint(serf, bind=address, clock=time.monotonic, on_event=lambda event: None, device=device)
+            with pytest.raises(OSError, match=named):
+                await endpoint.start()
+            await endpoint.close()
 
     run(story)
 
