@@ -12,6 +12,7 @@ one step for each message that it takes.
 
 import bisect
 import math
+from collections import Counter
 from dataclasses import dataclass
 
 from ceilo_gossip.wire.packet import MAX_DATAGRAM_LENGTH
@@ -43,13 +44,15 @@ _Entry = tuple[int, int, _Queued]
 class BroadcastQueue:
     """One queue. `dropped` counts messages pushed out because the queue was full, and those that fit into no packet.
 
-    longest: bytes of the longest message that a packet has room for; a longer one would wait here for ever.
+    counters: are told of each of these, too. longest: bytes of the longest message that a packet has room for; a longer
+    one would wait here for ever.
     """
 
-    __slots__ = ("_about", "_count", "_multiplier", "_next_number", "_tiers", "dropped", "longest")
+    __slots__ = ("_about", "_count", "_counters", "_multiplier", "_next_number", "_tiers", "dropped", "longest")
 
-    def __init__(self, multiplier: int) -> None:
+    def __init__(self, multiplier: int, counters: Counter[str] | None = None) -> None:
         self._multiplier = multiplier
+        self._counters = Counter() if counters is None else counters
         self._tiers: list[list[_Entry]] = []  # by transmissions
         self._about: dict[str, list[_Queued]] = {}
         self._count = 0
@@ -75,18 +78,22 @@ class BroadcastQueue:
                     self._take_out(item)
         if len(message) > self.longest:
             # A patched sender's, or come over a stream. Who has not heard it learns it from a push/pull, or never.
-            self.dropped += 1
+            self._drop("broadcasts_over_length")
             return
         if self._count >= MAX_QUEUED:
             # The most often sent has reached most members already.
             self._take_out(next(tier[-1][-1] for tier in reversed(self._tiers) if tier))
-            self.dropped += 1
+            self._drop("broadcasts_over_limit")
         item = _Queued(message, about, detail, not_to, self._next_number)
         self._next_number += 1
         self._count += 1
         if about is not None:
             self._about.setdefault(about, []).append(item)
         self._put_in(item)
+
+    def _drop(self, reason: str) -> None:
+        self.dropped += 1
+        self._counters[reason] += 1
 
     def has(self, about: str) -> bool:
         """Whether the message about `about` still waits for a transmission."""

@@ -12,9 +12,9 @@ from ceilo_gossip.wire.packet import COMPOUND_OVERHEAD, MAX_PARTS, PART_OVERHEAD
 
 # The owner fetches after each verb; the largest honest burst is one refutation to every member.
 MAX_WAITING = 4096
-# In each fourth packet users go first. When a whole pool joins at once, members have something to say of each other in
-# every packet for minutes, and what users say must not wait for the end of it. A share of each packet would not do: a
-# query may need all of one.
+# In each fourth packet users go first, each of their queues in turn. When a whole pool joins at once, members have
+# something to say of each other, and intents to announce, in every packet for minutes, and a query or an event must not
+# wait for the end of it. A share of each packet would not do: a query may need all of one.
 USERS_TURN = 4
 # Receivers of this memberlist protocol expect to meet checksums.
 _CRC_PROTOCOL = 5
@@ -23,7 +23,7 @@ _CRC_PROTOCOL = 5
 class Outbox:
     """Packets in the making. Beyond MAX_WAITING new ones are dropped and counted: UDP promises nothing."""
 
-    __slots__ = ("_counters", "_label", "_limit", "_queues", "_table", "_turn", "_users_first", "_waiting", "keyring")
+    __slots__ = ("_counters", "_label", "_limit", "_orders", "_queues", "_table", "_turn", "_waiting", "keyring")
 
     def __init__(
         self,
@@ -41,7 +41,8 @@ class Outbox:
         """
         self._table = table
         self._queues = queues
-        self._users_first = (*queues[1:], queues[0])
+        users = tuple(queues[1:])
+        self._orders = [(*users[first:], *users[:first], queues[0]) for first in range(len(users))]
         self._turn = 0
         self._counters = counters
         self.keyring = keyring
@@ -87,9 +88,10 @@ class Outbox:
     def _take(self, budget: int, to: str) -> list[bytes]:
         if not self.has_broadcasts:
             return []
-        self._turn = (self._turn + 1) % USERS_TURN
+        self._turn += 1
+        turn, is_later = divmod(self._turn, USERS_TURN)
         taken: list[bytes] = []
-        for queue in self._queues if self._turn else self._users_first:
+        for queue in self._queues if is_later else self._orders[turn % len(self._orders)]:
             if queue:
                 room = MAX_PARTS - 1 - len(taken)
                 more = queue.take(budget=budget, overhead=PART_OVERHEAD, at_most=room, members=len(self._table), to=to)

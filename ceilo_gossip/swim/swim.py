@@ -84,8 +84,9 @@ class Swim:
         own = Record(identity.name, host, identity.address.port, identity.meta, OUR_VERSION, 1, MemberState.ALIVE, now)
         self.table.add(own)
         self._awareness = Awareness(settings.awareness_limit)
-        self._member_queue = BroadcastQueue(settings.retransmit_multiplier)
-        self.user_queues = tuple(BroadcastQueue(settings.retransmit_multiplier) for _ in range(USER_QUEUES))
+        multiplier = settings.retransmit_multiplier
+        self._member_queue = BroadcastQueue(multiplier, self.counters)
+        self.user_queues = tuple(BroadcastQueue(multiplier, self.counters) for _ in range(USER_QUEUES))
         self._outbox = Outbox(
             self.table,
             (self._member_queue, *self.user_queues),

@@ -1,5 +1,7 @@
 """Queued messages: how often, in which order, and what replaces what."""
 
+from collections import Counter
+
 from ceilo_gossip.swim import broadcasts
 from ceilo_gossip.swim.broadcasts import BroadcastQueue
 
@@ -53,12 +55,14 @@ def test_packet_is_filled_with_what_still_fits() -> None:
 
 
 def test_full_queue_drops_the_most_often_sent_and_counts_it() -> None:
-    queue = BroadcastQueue(4)
+    counters: Counter[str] = Counter()
+    queue = BroadcastQueue(4, counters)
     queue.push(b"sent", about="old")
     take(queue)
     for number in range(broadcasts.MAX_QUEUED):
         queue.push(b"n%d" % number)
     assert len(queue) == broadcasts.MAX_QUEUED and queue.dropped == 1 and not queue.has("old")
+    assert counters == {"broadcasts_over_limit": 1}
 
 
 def test_no_transmission_is_spent_on_telling_a_member_what_it_said_itself() -> None:

@@ -4,7 +4,7 @@ import pytest
 
 from ceilo_gossip.swim import relays
 from ceilo_gossip.wire.address import Address
-from ceilo_gossip.wire.messages import Ack, IndirectPing, Nack, Ping, UserMessage
+from ceilo_gossip.wire.messages import Ack, IndirectPing, Message, Nack, Ping, UserMessage
 from tests.support.swim_member import OWN, LoneSwim, address_of
 
 ASKER = address_of("p5")
@@ -169,3 +169,17 @@ def test_users_go_first_in_each_fourth_packet_however_much_members_have_to_say()
         lone.hear(Ping(number, "me", source="p2"), "p2")
         packets.append(UserMessage(b"q" * 1000) in [message for message, _ in lone.sent()])
     assert packets.count(True) == 2
+
+
+def test_one_kind_of_user_messages_does_not_keep_another_from_being_sent() -> None:
+    lone = LoneSwim()
+    lone.meet(*(f"p{number}" for number in range(2, 200)))
+    for number in range(500):
+        lone.swim.broadcast_user_message(b"i%03d" % number + bytes(200), queue=0)
+    for queue in (1, 2):
+        lone.swim.broadcast_user_message(bytes((queue,)) * 1000, queue=queue)
+    sent: list[Message] = []
+    for number in range(24):
+        lone.hear(Ping(number, "me", source="p2"), "p2")
+        sent += [message for message, _ in lone.sent()]
+    assert [sent.count(UserMessage(bytes((queue,)) * 1000)) for queue in (1, 2)] == [2, 2]
