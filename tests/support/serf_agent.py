@@ -10,6 +10,7 @@ import contextlib
 import json
 import os
 import random
+import re
 import signal
 import subprocess
 import time
@@ -30,6 +31,7 @@ from ceilo_gossip.serf.events import (
 from ceilo_gossip.serf.queries import QueryRequest
 from ceilo_gossip.serf.serf import Serf
 from ceilo_gossip.serf.settings import SerfSettings
+from ceilo_gossip.serf.snapshot import Snapshot
 from ceilo_gossip.swim.settings import SwimSettings
 from ceilo_gossip.swim.states import MemberState
 from ceilo_gossip.transport.endpoint import Endpoint
@@ -106,6 +108,18 @@ def loopback_of_its_own() -> Iterator[None]:
 
 
 @contextlib.contextmanager
+def cut_off(host: str) -> Iterator[None]:
+    """Meanwhile nobody else's packets reach the host, nor its packets anybody else: datagrams and streams."""
+    away = f"add rule inet off input ip saddr {host} ip daddr != {host} drop"
+    back = f"add rule inet off input ip daddr {host} ip saddr != {host} drop"
+    _nft("add table inet off", "add chain inet off input { type filter hook input priority 0; }", away, back)
+    try:
+        yield
+    finally:
+        _nft("delete table inet off")
+
+
+@contextlib.contextmanager
 def cut_packets(source: str, target: str) -> Iterator[None]:
     """Meanwhile no datagram passes from one host to the other; the way back, and streams, stay open."""
     rule = f"add rule inet cut input ip saddr {source} ip daddr {target} udp dport {GOSSIP_PORT} drop"
@@ -171,6 +185,32 @@ class RealAgent:
         script.chmod(0o700)
         self._options.append(f"-event-handler=query:{query}={script}")
 
+    def note_events(self) -> None:
+        """Write down each user event that its handlers are given, from the next start on: see `noted_events`."""
+        script = self._directory / f"{self.host}-user.sh"
+        line = 'printf "%s %s\\n" "$SERF_USER_EVENT" "$(cat)"'
+        script.write_text(f"#!/bin/sh\n{line} >>{self._noted}\n", encoding="utf-8")
+        script.chmod(0o700)
+        self._noted.touch()
+        self._options.append(f"-event-handler=user={script}")
+
+    @property
+    def _noted(self) -> Path:
+        return self._directory / f"{self.host}.events"
+
+    @property
+    def noted_events(self) -> list[tuple[str, str]]:
+        """Name and payload of each user event, in the order in which its handler ended."""
+        lines = self._noted.read_text(encoding="utf-8").splitlines()
+        return [(name, payload) for name, _, payload in (line.partition(" ") for line in lines)]
+
+    def keep_snapshot(self, content: str = "") -> Path:
+        """Keep a snapshot, from the next start on, that begins with this content; returns the file."""
+        file = self._directory / f"{self.host}.snapshot"
+        file.write_text(content, encoding="utf-8")
+        self._options.append(f"-snapshot={file}")
+        return file
+
     @property
     def _keyring_file(self) -> Path:
         return self._directory / f"{self.host}.keyring"
@@ -212,6 +252,12 @@ class RealAgent:
         """`serf members -format=json`, whole."""
         members = json.loads(await self.ask("members", "-format=json"))["members"]
         return {one["name"]: Seen(one["status"], one["addr"], one["tags"]) for one in members}
+
+    async def round_trip(self, one: str, other: str) -> float | None:
+        """What `serf rtt` estimates, in seconds; None when the agent does not know where one of them is."""
+        done = await self._run("rtt", one, other)
+        found = re.search(rf"{one} <-> {other} rtt: ([0-9.]+) ms", done.stdout)
+        return None if found is None else float(found[1]) / 1000
 
     def send(self, number: signal.Signals) -> None:
         """Send the process a signal."""
@@ -262,8 +308,14 @@ class OurMember:
         assert self._endpoint is not None, f"{self.name} does not run"
         return self._endpoint.serf
 
-    async def start(self, *, tags: Mapping[str, str] | None = None, join: Sequence[str] = ()) -> None:
-        """Begin anew, knowing nothing of an earlier life, and look for the pool at these hosts."""
+    async def start(
+        self,
+        *,
+        tags: Mapping[str, str] | None = None,
+        join: Sequence[str] = (),
+        snapshot: Snapshot | None = None,
+    ) -> None:
+        """Begin anew, knowing of an earlier life what the snapshot says, and look for the pool at these hosts."""
         assert self._endpoint is None, f"{self.name} runs already"
         address = Address(self.host, GOSSIP_PORT)
         settings = SerfSettings(
@@ -273,6 +325,7 @@ class OurMember:
             keyring=self.stored_keyring,
             keyring_is_stored=True,
             swim=self._swim,
+            snapshot=snapshot,
         )
         self.events.clear()
         serf = Serf(settings, rng=random.Random(), now=time.monotonic())
@@ -286,6 +339,36 @@ class OurMember:
         """Announce other tags."""
         self.serf.set_tags(tags, time.monotonic())
         self._poke()
+
+    async def round_trip(self, one: str, other: str) -> float | None:
+        """What it estimates, in seconds; None when it does not know where one of them is."""
+        return self.serf.estimate_round_trip(one, other)
+
+    def go_far(self, round_trip: float) -> None:
+        """From now on packets come so many seconds later, as to a host far away."""
+        endpoint, serf, loop = self._endpoint, self.serf, asyncio.get_running_loop()
+        assert endpoint is not None
+        receive = serf.receive_datagram
+
+        def arrive(data: bytes, source: Address) -> None:
+            receive(data, source, time.monotonic())
+            endpoint.poke()
+
+        def later(data: bytes, source: Address, now: float) -> None:
+            loop.call_later(round_trip, arrive, data, source)
+
+        serf.receive_datagram = later  # type: ignore[method-assign]
+
+    def send_event(self, name: str, payload: bytes) -> None:
+        """Send a user event."""
+        self.serf.send_event(name, payload, time.monotonic())
+        self._poke()
+
+    def force_leave(self, name: str, *, prune: bool) -> bool:
+        """Declare that a member has left."""
+        is_declared = self.serf.force_leave(name, time.monotonic(), prune=prune)
+        self._poke()
+        return is_declared
 
     async def ask(self, request: QueryRequest) -> Replies:
         """Ask the pool a query, and wait for its end."""
