@@ -20,6 +20,7 @@ from collections.abc import Callable
 
 from oslo_log import log
 
+from ceilo_gossip.agent.files import replace_file
 from ceilo_gossip.contract.networks import Network
 from ceilo_gossip.control.requests import FINGERPRINT_LENGTH
 from ceilo_gossip.serf.events import KeyringChanging
@@ -127,21 +128,8 @@ class KeyringKeeper:
 
 def write_keyring(path: pathlib.Path, keyring: Keyring, configured: Keyring) -> None:
     """Replace the file at `path`, durably; OSError if that fails, and then the old one is still there."""
-    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     content = {"configured": _origin(configured), "keys": json.loads(keyring.to_json())}
-    new = path.with_suffix(".new")
-    new.unlink(missing_ok=True)
-    descriptor = os.open(new, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
-    with open(descriptor, "w", encoding="ascii") as file:  # noqa: PTH123 - a descriptor is no path.
-        json.dump(content, file)
-        file.flush()
-        os.fsync(file.fileno())
-    new.replace(path)
-    directory = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-    try:
-        os.fsync(directory)
-    finally:
-        os.close(directory)
+    replace_file(path, json.dumps(content))
 
 
 def _read(path: pathlib.Path) -> tuple[Keyring, str]:

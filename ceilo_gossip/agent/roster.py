@@ -11,6 +11,7 @@ from collections.abc import Mapping
 
 from oslo_log import log
 
+from ceilo_gossip.agent.files import replace_file
 from ceilo_gossip.contract.errors import ContractError
 from ceilo_gossip.contract.networks import Network
 from ceilo_gossip.contract.verdict import check_host
@@ -41,9 +42,7 @@ def write_roster(path: pathlib.Path, hosts: Mapping[str, HostFacts]) -> None:
         host: {"role": facts.role, "boot_id": facts.boot_id, "networks": sorted(facts.networks)}
         for host, facts in hosts.items()
     }
-    new = path.with_suffix(".new")
-    new.write_text(json.dumps(content), "utf-8")
-    new.replace(path)
+    replace_file(path, json.dumps(content))
 
 
 class RosterKeeper:

@@ -6,10 +6,12 @@ is written in a thread, since a disk may hang, and whole or not at all.
 
 import asyncio
 import pathlib
+import threading
 from collections.abc import Mapping
 
 from oslo_log import log
 
+from ceilo_gossip.agent.files import replace_file
 from ceilo_gossip.contract.networks import Network
 from ceilo_gossip.serf.snapshot import MAX_SNAPSHOT_BYTES, Snapshot, from_bytes, to_lines
 
@@ -38,10 +40,7 @@ def read_snapshot(path: pathlib.Path, *, own_name: str) -> Snapshot | None:
 
 def write_snapshot(path: pathlib.Path, snapshot: Snapshot) -> None:
     """Replace the file at `path`; OSError if that fails."""
-    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-    new = path.with_suffix(".new")
-    new.write_text("".join(f"{line}\n" for line in to_lines(snapshot)), "utf-8")
-    new.replace(path)
+    replace_file(path, "".join(f"{line}\n" for line in to_lines(snapshot)))
 
 
 class SnapshotKeeper:
@@ -50,6 +49,8 @@ class SnapshotKeeper:
     def __init__(self, state_dir: pathlib.Path) -> None:
         self._state_dir = state_dir
         self._written: dict[Network, Snapshot] = {}
+        # Who waits for a write may be cancelled, and the write goes on; it must not come after the next one.
+        self._lock = threading.Lock()
 
     async def keep(self, snapshots: Mapping[Network, Snapshot]) -> None:
         """Write what differs from what was written last."""
@@ -58,7 +59,11 @@ class SnapshotKeeper:
                 continue
             path = snapshot_path(self._state_dir, network)
             try:
-                await asyncio.to_thread(write_snapshot, path, snapshot)
+                await asyncio.to_thread(self._write, path, snapshot)
             except OSError as error:
                 LOG.warning("%s cannot be written, a restart will know less: %s", path, error)
             self._written[network] = snapshot  # Also after a failure: the next change tries again.
+
+    def _write(self, path: pathlib.Path, snapshot: Snapshot) -> None:
+        with self._lock:
+            write_snapshot(path, snapshot)

@@ -30,7 +30,8 @@ class SerfSettings:
         an exchange costs a few kilobytes, and a host that is back should not stay "failed" for half a minute.
     reconnect_timeout, tombstone_timeout: failed and left members are remembered for so long.
     recent_intent_timeout: an intent about a member we do not know yet is remembered for so long.
-    snapshot: what was known before a restart; None (or one that says that we had left) for a member without a past.
+    snapshot: what was known before a restart. None for a member without a past, and so are one that says that we had
+        left, and one without any member: what it has missed would be the whole history of whatever pool it finds.
     event_limit: longest user event of ours in bytes, name and payload, before and after encoding.
     broadcast_timeout: longest wait for a leave intent to be sent out. leave_linger: then we stay to answer probes.
     """
@@ -67,6 +68,6 @@ class SerfSettings:
                 raise ValueError(f"{item.name} is {value}; it must be above 0")
         if self.join_retry_last < self.join_retry_first:
             raise ValueError("join_retry_last is shorter than join_retry_first")
-        if self.snapshot is not None and self.snapshot.has_left:
+        if self.snapshot is not None and (self.snapshot.has_left or not self.snapshot.members):
             object.__setattr__(self, "snapshot", None)
         object.__setattr__(self, "tags", MappingProxyType(dict(self.tags)))

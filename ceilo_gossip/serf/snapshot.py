@@ -47,12 +47,12 @@ class Snapshot:
 
 
 def to_lines(snapshot: Snapshot) -> Iterator[str]:
-    """The lines of a file that says this."""
-    for name, address in snapshot.members.items():
-        yield f"alive: {name} {address}"
+    """The lines of a file that says this; the clocks first, so that a file that was cut off does not lack them."""
     yield f"clock: {snapshot.clock}"
     yield f"event-clock: {snapshot.event_clock}"
     yield f"query-clock: {snapshot.query_clock}"
+    for name, address in snapshot.members.items():
+        yield f"alive: {name} {address}"
     if snapshot.has_left:
         yield "leave"
 

@@ -21,6 +21,7 @@ def test_what_was_written_is_read(path: pathlib.Path) -> None:
     write_snapshot(path, KNOWN)
     assert read_snapshot(path, own_name="cmp-2") == KNOWN
     assert "alive: cmp-1 192.0.2.21:7946" in path.read_text()
+    assert path.stat().st_mode & 0o777 == 0o600
 
 
 def test_nothing_is_known_at_the_first_start(path: pathlib.Path, caplog: pytest.LogCaptureFixture) -> None:

@@ -5,10 +5,22 @@ from dataclasses import replace
 import pytest
 
 from ceilo_gossip.serf import snapshot as snapshots
+from ceilo_gossip.serf.events import UserEventReceived
 from ceilo_gossip.serf.snapshot import MAX_STORED_LTIME, Snapshot, from_bytes, to_lines
 from ceilo_gossip.swim.states import MemberState
 from ceilo_gossip.wire.address import Address
-from ceilo_gossip.wire.serf_messages import JoinIntent, LeaveIntent, Query, QueryResponse, UserEvent
+from ceilo_gossip.wire.codec import encode_for_stream
+from ceilo_gossip.wire.messages import PushPull
+from ceilo_gossip.wire.serf_codec import encode_serf
+from ceilo_gossip.wire.serf_messages import (
+    JoinIntent,
+    LeaveIntent,
+    PastEvents,
+    Query,
+    QueryResponse,
+    SerfState,
+    UserEvent,
+)
 from tests.support.gossip_world import GossipWorld
 from tests.support.serf_member import ASKER, LoneSerf
 from tests.support.swim_member import OWN, address_of
@@ -27,6 +39,9 @@ query-clock: 4
 alive: real-4 127.0.0.4:7946
 clock: 7
 """
+
+
+KNOWN = {"p2": address_of("p2")}
 
 
 def read(text: bytes) -> tuple[Snapshot, int]:
@@ -109,7 +124,7 @@ def test_a_member_remembers_who_has_not_left_and_its_clocks() -> None:
 
 
 def test_restarted_member_is_deaf_to_what_it_was_told_before() -> None:
-    member = LoneSerf(options={"snapshot": Snapshot({}, clock=40, event_clock=17, query_clock=23)})
+    member = LoneSerf(options={"snapshot": Snapshot(KNOWN, clock=40, event_clock=17, query_clock=23)})
     member.hear_serf(UserEvent(17, "deploy", b""))
     member.hear_serf(Query(23, 1, ASKER.raw_host, ASKER.port, "p5", (), 1, 0, 10**9, "q", b""))
     assert member.events() == [] and not any(isinstance(message, QueryResponse) for message, _ in member.told())
@@ -120,6 +135,17 @@ def test_restarted_member_is_deaf_to_what_it_was_told_before() -> None:
     member.bury("p2", by="p3")
     member.serf.force_leave("p2", member.now)
     assert any(message == LeaveIntent(41, "p2") for message, _ in member.told())
+
+
+def test_snapshot_that_knows_nobody_is_none() -> None:
+    member = LoneSerf(options={"snapshot": from_bytes(b"", own_name="me")[0]})
+    member.serf.join([ASKER], member.now)
+    member.serf.handle_timer(member.now)
+    (dial,) = member.serf.streams_to_open(member.now)
+    past = SerfState(1, {}, (), 9, 1, (PastEvents(8, (("long ago", b""),)),))
+    request = encode_for_stream(PushPull(False, (), encode_serf(past)))
+    member.serf.receive_stream_reply(dial.id, request, member.now)
+    assert not any(isinstance(event, UserEventReceived) for event in member.events())
 
 
 def restart(world: GossipWorld, remembered: Snapshot, *join: str) -> None:
