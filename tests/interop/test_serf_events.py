@@ -4,6 +4,8 @@ In a network namespace of their own, with real time. An agent tells of events th
 """
 
 import asyncio
+import contextlib
+import subprocess
 import time
 from collections.abc import Callable, Coroutine, Iterator
 from pathlib import Path
@@ -19,7 +21,6 @@ from tests.support.serf_agent import (
     MixedPool,
     OurMember,
     RealAgent,
-    cut_off,
     join_all,
     loopback_of_its_own,
     mixed_pool,
@@ -36,6 +37,19 @@ pytestmark = pytest.mark.timeout(180)
 def loopback() -> Iterator[None]:
     with loopback_of_its_own():
         yield
+
+
+@contextlib.contextmanager
+def cut_off(host: str) -> Iterator[None]:
+    """Meanwhile no packet passes between this host and any other."""
+    others = f"ip saddr {host} ip daddr != {host}", f"ip daddr {host} ip saddr != {host}"
+    rules = "".join(f"add rule inet off input {these} drop\n" for these in others)
+    chain = "add table inet off\nadd chain inet off input { type filter hook input priority 0; }\n"
+    subprocess.run(["nft", "-f", "-"], input=chain + rules, text=True, check=True, timeout=LIMIT)
+    try:
+        yield
+    finally:
+        subprocess.run(["nft", "delete", "table", "inet", "off"], check=True, timeout=LIMIT)
 
 
 def run(story: Callable[[], Coroutine[Any, Any, None]]) -> None:

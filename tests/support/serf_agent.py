@@ -108,18 +108,6 @@ def loopback_of_its_own() -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def cut_off(host: str) -> Iterator[None]:
-    """Meanwhile nobody else's packets reach the host, nor its packets anybody else: datagrams and streams."""
-    away = f"add rule inet off input ip saddr {host} ip daddr != {host} drop"
-    back = f"add rule inet off input ip daddr {host} ip saddr != {host} drop"
-    _nft("add table inet off", "add chain inet off input { type filter hook input priority 0; }", away, back)
-    try:
-        yield
-    finally:
-        _nft("delete table inet off")
-
-
-@contextlib.contextmanager
 def cut_packets(source: str, target: str) -> Iterator[None]:
     """Meanwhile no datagram passes from one host to the other; the way back, and streams, stay open."""
     rule = f"add rule inet cut input ip saddr {source} ip daddr {target} udp dport {GOSSIP_PORT} drop"
