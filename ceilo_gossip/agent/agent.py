@@ -18,6 +18,7 @@ from ceilo_gossip.agent.answers import Answers, Identity
 from ceilo_gossip.agent.desk import Desk
 from ceilo_gossip.agent.farewell import Farewell
 from ceilo_gossip.agent.keyrings import KeyringKeeper, keyring_path, read_keyring
+from ceilo_gossip.agent.fresh_look import LOOK_INTERVAL, FreshLook
 from ceilo_gossip.agent.pool import Pool
 from ceilo_gossip.agent.questions import Questions
 from ceilo_gossip.agent.roster import RosterKeeper, read_roster
@@ -56,7 +57,6 @@ from ceilo_gossip.serf.events import (
 
 LOG = log.getLogger(__name__)
 
-FRESH_WAIT = 0.6  # Seconds the witnesses get to answer a caller's question; the caller waits 2 s in all.
 LEAVE_WAIT = 8.0  # Seconds for a good-bye: Serf's five for the broadcast, one for lingering, and some to spare.
 SENDER_WAIT, RPC_WAIT = 3.0, 1.0  # Seconds for the threads to end; the outbox keeps what was not sent.
 SNAPSHOT_INTERVAL = 5.0  # Seconds; older clocks and addresses do as well, they only make a return less smooth.
@@ -121,15 +121,10 @@ class Agent:
 
     async def fresh_verdicts(self, hosts: Sequence[str] | None) -> Answer:
         """Ask the witnesses, wait until a majority answered on every network or `FRESH_WAIT` is over, then answer."""
-        asked_at = self._clock()
-        self._carry(self._watch.ask_now)
-        deadline = asked_at + FRESH_WAIT
-        while not all(self._judge.is_held_since(network, asked_at) for network in Network):
-            if self._clock() >= deadline:
-                break
-            await asyncio.sleep(ANSWER_INTERVAL / 2)
-            self._carry(self._watch.handle_timer)
-        return self._answers.verdicts(hosts, asked_at=asked_at)
+        look = FreshLook(self._judge, self._watch, self._carry, asked_at=self._clock())
+        while not look.step(self._clock()):
+            await asyncio.sleep(LOOK_INTERVAL)
+        return self._answers.verdicts(hosts, asked_at=look.asked_at)
 
     async def figures(self) -> Answer:
         """Return every figure this agent knows."""

@@ -3,7 +3,7 @@
 import asyncio
 import random
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import Any, Protocol
 
 from ceilo_gossip.agent.keyrings import fingerprints
 from ceilo_gossip.agent.tags import to_facts
@@ -29,11 +29,25 @@ _PRESENCE = {
 }
 
 
+class EndpointPort(Protocol):
+    """What a pool needs of its endpoint; see `transport.endpoint.Endpoint`."""
+
+    async def start(self) -> None:
+        """Open the sockets."""
+
+    async def close(self) -> None:
+        """Close them."""
+
+    def poke(self) -> None:
+        """Send what a call to the Serf from outside has put out."""
+
+
 class Pool:
     """`on_event` is called with this pool's network and the event, in the event loop.
 
     keyring, snapshot: of this pool, as they were when the agent last ran. When the pool changes its keys, the owner
     stores the new keyring and says `key_stored` or `key_refused`.
+    `make_endpoint` is given the Serf; another than the real one lets a simulated world carry its packets.
     """
 
     def __init__(
@@ -47,6 +61,7 @@ class Pool:
         rng: random.Random,
         clock: Callable[[], float],
         on_event: Callable[[Network, Event], None],
+        make_endpoint: Callable[..., EndpointPort] = Endpoint,
     ) -> None:
         self.network = network
         self._clock = clock
@@ -65,7 +80,7 @@ class Pool:
             rng=rng,
             now=clock(),
         )
-        self._endpoint = Endpoint(
+        self._endpoint = make_endpoint(
             self._serf,
             bind=bind,
             clock=clock,

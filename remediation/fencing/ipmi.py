@@ -30,6 +30,7 @@ MAX_USER_BYTES: Final = 16  # IPMI 2.0, section 22.29.
 MAX_PASSWORD_BYTES: Final = 20  # IPMI 2.0, section 22.30.
 REAP_SECONDS: Final = 2.0  # For a killed child to be gone; the kernel needs milliseconds.
 _PACKAGE_PARENT: Final = str(Path(__file__).resolve().parents[2])
+RunChild = Callable[[bytes, float, str], list[dict[str, Any]]]  # (request, seconds, host) -> the child's lines
 _HOST_NAME: Final = re.compile(r"[A-Za-z0-9]([A-Za-z0-9.-]{0,251}[A-Za-z0-9])?\Z")
 
 _PROPERTIES: Final = {
@@ -48,9 +49,14 @@ class IpmiDriver:
     name = "ipmi"
 
     def __init__(
-        self, wall_clock: Callable[[], datetime.datetime] = lambda: datetime.datetime.now(datetime.UTC)
+        self,
+        wall_clock: Callable[[], datetime.datetime] = lambda: datetime.datetime.now(datetime.UTC),
+        *,
+        run_child: RunChild | None = None,
     ) -> None:
+        """run_child: another than a real process lets a simulated world answer for its BMCs."""
         self._wall_clock = wall_clock
+        self._run_child = run_child or _run_child
 
     def get_properties(self) -> Mapping[str, str]:
         """Return the fields of an inventory entry and what they mean."""
@@ -130,7 +136,7 @@ class IpmiDriver:
             "interval": target.options.get("confirm_interval", DEFAULT_INTERVAL),
             "seconds": seconds,
         }
-        lines = _run_child(json.dumps(request).encode(), seconds, host=target.host)
+        lines = self._run_child(json.dumps(request).encode(), seconds, target.host)
         stage = Stage.START
         for line in lines:
             if "answer" in line:
@@ -146,7 +152,7 @@ class IpmiDriver:
         raise BmcError(_at(stage, sentence), host=target.host, stage=stage, is_final=is_final)
 
 
-def _run_child(request: bytes, seconds: float, *, host: str) -> list[dict[str, Any]]:
+def _run_child(request: bytes, seconds: float, host: str) -> list[dict[str, Any]]:
     """Return the lines that the child wrote before it ended or was killed, with its whole group, at the deadline."""
     deadline = time.monotonic() + seconds
     path = os.pathsep.join(part for part in (_PACKAGE_PARENT, os.environ.get("PYTHONPATH", "")) if part)

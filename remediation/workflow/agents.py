@@ -50,34 +50,59 @@ class RpcAgents:
     def ask(self, host: str) -> Confirmation:
         """Return what each witness says about `host`."""
         deadline = self._clock() + self._timeout
+        ballot = Ballot(self._electorate, host)
         asked = {self._executor.submit(self._answer, witness, host): witness for witness in self._electorate}
-        pending: set[Future[Answer | str]] = set(asked)
-        answers: list[Answer] = []
-        faults: dict[str, str] = {}
-        while pending and not is_decided(self._electorate, answers):
+        pending: set[Future[Mapping[str, Any] | str]] = set(asked)
+        while not ballot.is_over:
             done, pending = wait(pending, timeout=max(0.0, deadline - self._clock()), return_when=FIRST_COMPLETED)
             if not done:
                 break
             for future in done:
-                result = future.result()
-                if isinstance(result, Answer):
-                    answers.append(result)
-                else:
-                    faults[asked[future]] = result
-        if not is_decided(self._electorate, answers):
-            faults.update({asked[future]: f"silent for {self._timeout:g} s" for future in pending})
+                ballot.take(asked[future], future.result())
         for future in pending:
             future.cancel()  # One that has begun ends by its own timeout.
-        return Confirmation(self._electorate, tuple(answers), faults)
+        return ballot.confirmation(self._timeout)
 
-    def _answer(self, witness: str, host: str) -> Answer | str:
-        """Return the witness's answer, or the sentence that says why there is none."""
+    def _answer(self, witness: str, host: str) -> Mapping[str, Any] | str:
+        """Return the witness's reply, or the sentence that says why there is none."""
         try:
-            return parse(self._ask_one(witness, host), witness=witness, host=host)
+            return self._ask_one(witness, host)
         except oslo_messaging.MessagingException as error:
             return _one_line(error)
+
+
+class Ballot:
+    """The replies of the electorate about one host, as they come in; no clock, no thread."""
+
+    def __init__(self, electorate: tuple[str, ...], host: str) -> None:
+        self._electorate = electorate
+        self._host = host
+        self._answers: list[Answer] = []
+        self._faults: dict[str, str] = {}
+
+    def take(self, witness: str, reply: Mapping[str, Any] | str) -> None:
+        """Take in what `witness` replied, or the sentence that says why it did not. Nonsense is a fault, no vote."""
+        if isinstance(reply, str):
+            self._faults[witness] = reply
+            return
+        try:
+            self._answers.append(parse(reply, witness=witness, host=self._host))
         except ContractError as error:
-            return f"answers nonsense: {_one_line(error)}"
+            self._faults[witness] = f"answers nonsense: {_one_line(error)}"
+
+    @property
+    def is_over(self) -> bool:
+        """Whether all have replied, or nobody who has not could change the tally."""
+        is_everybody_heard = len(self._answers) + len(self._faults) >= len(self._electorate)
+        return is_everybody_heard or is_decided(self._electorate, self._answers)
+
+    def confirmation(self, waited: float) -> Confirmation:
+        """Return what came in, and, unless it is decided, who was silent for the `waited` seconds."""
+        faults = dict(self._faults)
+        if not is_decided(self._electorate, self._answers):
+            heard = {answer.witness for answer in self._answers} | set(faults)
+            faults.update({name: f"silent for {waited:g} s" for name in self._electorate if name not in heard})
+        return Confirmation(self._electorate, tuple(self._answers), faults)
 
 
 def parse(reply: Mapping[str, Any], *, witness: str, host: str) -> Answer:
