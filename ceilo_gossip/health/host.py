@@ -9,7 +9,8 @@ Nothing here waits: settling and deciding whom to ask are the judge's. The rules
   what was known about it stays true.
 * The pool gave it up: DOWN, once a majority of witnesses has answered questions asked since then and the host itself
   has left ours unanswered for the answer grace. A member that comes out of a partition gives up everybody it could not
-  reach there, and its peers hear of it before they hear of its return.
+  reach there, and its peers hear of it before they hear of its return. What the pool gave up while we had no quorum
+  there counts from the moment at which we regained it: until then we could not hear anybody.
 * The pool does not have it: DOWN if it was seen there before, the host says it is on this network, has been known for
   the grace time, others are seen there, and a majority of witnesses has answered questions asked since; else UNKNOWN. A
   host that nobody ever saw there did not lose the network: a wrong configuration or a firewall is the likelier cause.
@@ -49,6 +50,7 @@ class HostEvidence:
         self._known_at = known_at
         self._sightings: dict[Network, Sighting] = {}
         self._answered: dict[Network, float] = {}
+        self._doubtful_until: dict[Network, float] = {}
         self._seen_alive: set[Network] = set()
         self._seen_ever: set[Network] = set()
         self._found_down: set[Network] = set()
@@ -106,6 +108,10 @@ class HostEvidence:
             role=self.facts.role, boot_id=self.facts.boot_id, networks=self.facts.networks & frozenset(self._seen_ever)
         )
 
+    def note_blindness(self, network: Network, until: float) -> None:
+        """We had lost the quorum on `network` until then: what was seen there before is our own blindness."""
+        self._doubtful_until[network] = until
+
     def note_answer(self, network: Network, asked_at: float) -> None:
         """The host itself answered, on `network`, a question asked at `asked_at`."""
         self._answered[network] = max(asked_at, self._answered.get(network, asked_at))
@@ -142,10 +148,11 @@ class HostEvidence:
         return self._look_at_absent(network, quorum, others_present=others_present, grace=grace, now=now)
 
     def _look_at_dead(self, sighting: Sighting, quorum: Quorum, *, grace: float, now: float) -> Look:
-        if self._answered.get(sighting.network, sighting.changed_at - 1.0) >= sighting.changed_at:
+        given_up_at = max(sighting.changed_at, self._doubtful_until.get(sighting.network, sighting.changed_at))
+        if self._answered.get(sighting.network, given_up_at - 1.0) >= given_up_at:
             return Look(NetworkState.UNKNOWN, "the pool gave it up, yet it answers us")
         trouble_at = sighting.changed_at if sighting.suspected_at is None else sighting.suspected_at
-        due_at = sighting.changed_at + grace
+        due_at = given_up_at + grace
         if now < due_at:
             return Look(
                 NetworkState.UNKNOWN,
@@ -154,14 +161,14 @@ class HostEvidence:
                 suspected_at=sighting.suspected_at,
                 due_at=due_at,
             )
-        if not quorum.is_held_since(sighting.changed_at):
+        if not quorum.is_held_since(given_up_at):
             return Look(
                 NetworkState.UNKNOWN, "the witnesses are being asked", is_open=True, suspected_at=sighting.suspected_at
             )
         since = "; called left since then, which is no good-bye" if sighting.network in self._late_leaves else ""
         return Look(
             NetworkState.DOWN,
-            f"no answer for {now - trouble_at:.1f} s, while {quorum.tell(sighting.changed_at)}{since}",
+            f"no answer for {now - trouble_at:.1f} s, while {quorum.tell(given_up_at)}{since}",
             trouble_at=trouble_at,
             suspected_at=sighting.suspected_at,
         )

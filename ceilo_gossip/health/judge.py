@@ -317,11 +317,24 @@ class Judge:
                 quorum.doubt(now)
             else:
                 quorum.calm(now)
+            was_lost = self._phases[network] is QuorumPhase.LOST
             if self._note_phase(network, quorum):
                 concerned.update(self._hosts)
+                if was_lost:
+                    self._ask_anew(network, now)
         for host in sorted(concerned):
             self._evaluate(self._hosts[host], now)
         self._take_questions(now)
+
+    def _ask_anew(self, network: Network, now: float) -> None:
+        """We hear again on `network`: whoever was given up there meanwhile is asked, and so are the witnesses."""
+        self._quorums[network].ask_at_once(now)
+        for host in sorted(self._hosts):
+            evidence = self._hosts[host].evidence
+            evidence.note_blindness(network, now)
+            sighting = evidence.sighting(network)
+            if sighting is not None and sighting.presence is Presence.DEAD:
+                self._events.append(AskHost(network, host))
 
     def _note_phase(self, network: Network, quorum: Quorum) -> bool:
         """Tell of a change; whether everybody has to be judged anew, as when a quorum is lost or regained."""

@@ -12,7 +12,7 @@ class OwnHostGuard:
     def __init__(self, context: GuardContext) -> None:
         self._own_host = context.own_host
 
-    def judge(self, host: str, troubles: Sequence[Trouble]) -> tuple[Decision, str]:
+    def judge(self, host: str, troubles: Sequence[Trouble], *, now: float) -> tuple[Decision, str]:
         """Return REFUSE for the own host, else ALLOW."""
         if host == self._own_host:
             return Decision.REFUSE, f"this engine runs on {host} and does not fence itself"

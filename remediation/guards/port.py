@@ -48,13 +48,16 @@ class Trouble:
 class Guard(Protocol):
     """A reason not to fence."""
 
-    def judge(self, host: str, troubles: Sequence[Trouble]) -> tuple[Decision, str]:
-        """Return whether `host`, one of `troubles`, may be fenced now, and the sentence an operator reads."""
+    def judge(self, host: str, troubles: Sequence[Trouble], *, now: float) -> tuple[Decision, str]:
+        """Return whether `host`, one of `troubles`, may be fenced now, and the sentence an operator reads.
+
+        `now` is on the clock of `Trouble.lost_since`.
+        """
 
 
 def ask(guards: Iterable[Guard], host: str, troubles: Sequence[Trouble], *, now: float) -> GuardAnswer:
     """Return the strictest answer of all guards; with several of one kind, all their reasons."""
-    answers = [guard.judge(host, troubles) for guard in guards]
+    answers = [guard.judge(host, troubles, now=now) for guard in guards]
     for decision in (Decision.REFUSE, Decision.HOLD):
         reasons = [reason for found, reason in answers if found is decision]
         if reasons:

@@ -35,29 +35,48 @@ def trouble(host: str, state: State = State.CONFIRMING, **lost_since: float) -> 
 def test_storm_is_many_hosts_that_lose_one_network_within_the_window(
     troubles: list[Trouble], expected: Decision
 ) -> None:
-    assert StormGuard(CONTEXT).judge("a", troubles)[0] is expected
+    assert StormGuard(CONTEXT).judge("a", troubles, now=100.0)[0] is expected
 
 
 def test_storm_that_lasts_is_not_forgotten() -> None:
     held = [trouble(host, State.HELD, storage=0.0) for host in "bc"]
-    assert StormGuard(CONTEXT).judge("a", [trouble("a", storage=600.0), *held])[0] is Decision.HOLD
+    assert StormGuard(CONTEXT).judge("a", [trouble("a", storage=600.0), *held], now=700.0)[0] is Decision.HOLD
 
 
 def test_hosts_that_wait_for_a_person_make_no_storm() -> None:
     escalated = [trouble(host, State.ESCALATED, storage=0.0) for host in "bc"]
-    assert StormGuard(CONTEXT).judge("a", [trouble("a", storage=1.0), *escalated])[0] is Decision.ALLOW
+    assert StormGuard(CONTEXT).judge("a", [trouble("a", storage=1.0), *escalated], now=100.0)[0] is Decision.ALLOW
+
+
+def test_host_that_is_seen_again_last_is_held_while_the_storm_abates() -> None:
+    guard = StormGuard(CONTEXT)
+    guard.judge("a", [trouble(host, State.HELD, storage=0.0) for host in "abc"], now=90.0)
+    left = [trouble(host, State.HELD, storage=0.0) for host in "ab"]
+
+    assert guard.judge("a", left, now=95.0)[0] is Decision.HOLD
+    assert guard.judge("b", left[1:], now=149.0)[0] is Decision.HOLD
+    assert guard.judge("d", [*left, trouble("d", storage=94.0)], now=95.0)[0] is Decision.HOLD
+    assert guard.judge("a", left, now=156.0)[0] is Decision.ALLOW
+
+
+def test_host_that_was_no_part_of_the_storm_is_not_held_for_it() -> None:
+    guard = StormGuard(CONTEXT)
+    guard.judge("a", [trouble(host, storage=0.0) for host in "abc"], now=90.0)
+
+    assert guard.judge("d", [trouble("d", storage=94.0)], now=95.0)[0] is Decision.ALLOW
+    assert guard.judge("a", [trouble("a", tunnel=94.0)], now=95.0)[0] is Decision.ALLOW
 
 
 def test_storm_names_the_hosts_and_the_network() -> None:
     troubles = [trouble(host, storage=0.0, tunnel=0.0) for host in "cab"]
-    _, reason = StormGuard(CONTEXT).judge("a", troubles)
+    _, reason = StormGuard(CONTEXT).judge("a", troubles, now=100.0)
     assert reason.startswith("3 hosts (a, b, c) lost storage within 60 s")
 
 
 def test_own_host_is_refused_and_no_other() -> None:
     guard = OwnHostGuard(CONTEXT)
-    assert guard.judge("ctl-1", [])[0] is Decision.REFUSE
-    assert guard.judge("ctl-2", [])[0] is Decision.ALLOW
+    assert guard.judge("ctl-1", [], now=1.0)[0] is Decision.REFUSE
+    assert guard.judge("ctl-2", [], now=1.0)[0] is Decision.ALLOW
 
 
 def test_strictest_answer_wins() -> None:
@@ -65,7 +84,7 @@ def test_strictest_answer_wins() -> None:
     both = [StormGuard(CONTEXT), OwnHostGuard(CONTEXT)]
     assert port.ask(both, "ctl-1", troubles, now=1.0).decision is Decision.REFUSE
     assert port.ask(both, "b", troubles, now=1.0).decision is Decision.HOLD
-    assert port.ask(both, "b", troubles[1:2], now=1.0).decision is Decision.ALLOW
+    assert port.ask(both, "b", troubles[1:2], now=100.0).decision is Decision.ALLOW
     assert port.ask([], "b", troubles, now=1.0).decision is Decision.ALLOW
 
 

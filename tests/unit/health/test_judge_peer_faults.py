@@ -35,6 +35,30 @@ def test_fault_1_answers_from_before_the_card_broke_prove_nothing() -> None:
     assert world.states("cmp-1")[1] is UNKNOWN
 
 
+def test_fault_1_observer_that_hears_again_does_not_report_whom_it_gave_up_while_it_was_deaf() -> None:
+    world = World()
+    world.deaf.add(Network.STORAGE)
+    for host in OTHERS:
+        world.see(host, STORAGE, Presence.SUSPECT)
+    world.pass_time(4.0)
+    for host in OTHERS:
+        world.see(host, STORAGE, Presence.DEAD, suspected_at=world.now - 4.0)
+    world.pass_time(30.0)
+    world.take()
+
+    world.deaf.clear()
+    world.answer(STORAGE, ("ctl-2", "ctl-3"))
+
+    assert world.states("cmp-1") == (UP, UNKNOWN, UP)
+    assert (Network.STORAGE, "cmp-1") in world.asked_hosts()
+    world.pass_time(0.25)
+    assert world.states("cmp-1") == (UP, UNKNOWN, UP)
+    world.answer(STORAGE, ("cmp-1",))
+    world.pass_time(10.0)
+    assert world.states("cmp-1") == (UP, UNKNOWN, UP)  # It answers us, though the pool gave it up.
+    assert world.states("cmp-2") == (UP, DOWN, UP)  # It had its time to answer.
+
+
 def test_fault_2_graceful_leave_is_never_down() -> None:
     world = World()
     world.see("cmp-1", EVERYWHERE, Presence.LEFT)
