@@ -1,0 +1,1 @@
+"""The simulation tier: production code in a world of virtual time."""
