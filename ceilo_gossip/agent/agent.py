@@ -17,15 +17,15 @@ from ceilo_gossip.agent import happenings
 from ceilo_gossip.agent.answers import Answers, Identity
 from ceilo_gossip.agent.desk import Desk
 from ceilo_gossip.agent.farewell import Farewell
-from ceilo_gossip.agent.keyrings import KeyringKeeper, keyring_path, read_keyring
 from ceilo_gossip.agent.fresh_look import LOOK_INTERVAL, FreshLook
+from ceilo_gossip.agent.keyrings import KeyringKeeper, keyring_path, read_keyring
 from ceilo_gossip.agent.pool import Pool
 from ceilo_gossip.agent.questions import Questions
 from ceilo_gossip.agent.roster import RosterKeeper, read_roster
 from ceilo_gossip.agent.snapshots import SnapshotKeeper, read_snapshot, snapshot_path
 from ceilo_gossip.agent.tags import to_tags
 from ceilo_gossip.agent.views import Views
-from ceilo_gossip.agent.watch import ANSWER_INTERVAL, Watch
+from ceilo_gossip.agent.watch import Watch
 from ceilo_gossip.conf.errors import ConfError
 from ceilo_gossip.conf.settings import AgentSettings
 from ceilo_gossip.contract.networks import Network

@@ -38,6 +38,10 @@ class EndpointPort(Protocol):
     async def close(self) -> None:
         """Close them."""
 
+    @property
+    def counters(self) -> Mapping[str, int]:
+        """What the network refused or was dropped, by reason."""
+
     def poke(self) -> None:
         """Send what a call to the Serf from outside has put out."""
 

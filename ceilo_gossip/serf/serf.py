@@ -279,8 +279,9 @@ class Serf:
         self._rotation.refused(change, reason, now)
 
     def probe(self, name: str, now: float) -> bool:
-        """Ping a member at once; `take_answers` tells of its answer. False when it is not known."""
-        return self._swim.probe(name, now)
+        """Ping a member at once, a failed one too; `take_answers` tells of its answer. False when it is not known."""
+        entry = self._roster.get(name)
+        return self._swim.probe(name, now, remembered=None if entry is None else entry.record)
 
     def take_answers(self) -> dict[str, float]:
         """By name, when those were asked that have answered a later question of ours since the last call."""

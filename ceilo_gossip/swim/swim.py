@@ -258,10 +258,13 @@ class Swim:
         pending = PendingRequest(destination, is_join, None)
         return self._streams.request(message, pending, now + self._settings.stream_timeout)
 
-    def probe(self, name: str, now: float) -> bool:
-        """Ping a member at once, besides the ordinary rounds; False when it is not known."""
-        record = self.table.get(name)
-        if record is None or record is self.table.own:
+    def probe(self, name: str, now: float, *, remembered: Record | None = None) -> bool:
+        """Ping a member at once, besides the ordinary rounds; False when it is not known.
+
+        remembered: what the layer above still knows of a member that was dead for so long that it is listed no more.
+        """
+        record = self.table.get(name) or remembered
+        if record is None or name == self.table.own_name:
             return False
         self._prober.probe(record, now)
         return True

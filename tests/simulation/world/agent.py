@@ -17,7 +17,17 @@ from ceilo_gossip.health.announcer import Announcer
 from ceilo_gossip.health.judge import Judge
 from ceilo_gossip.health.settings import JudgeSettings
 from ceilo_gossip.health.sighting import HostFacts
-from ceilo_gossip.serf.events import Event, LeaveFinished, MemberReaped, UserEventReceived
+from ceilo_gossip.serf.events import (
+    Event,
+    LeaveFinished,
+    MemberFailed,
+    MemberJoined,
+    MemberLeft,
+    MemberRefuted,
+    MemberSuspected,
+    MemberUpdated,
+)
+from ceilo_gossip.serf.snapshot import Snapshot
 from tests.simulation.world.broker import Broker
 from tests.simulation.world.endpoint import SLACK, VirtualEndpoint
 from tests.simulation.world.fabric import Fabric
@@ -26,7 +36,7 @@ from tests.simulation.world.process import Process
 from tests.simulation.world.sender import VirtualBus, VirtualSender
 from tests.simulation.world.trace import Trace
 
-ROSTER_INTERVAL = 5.0  # agent.agent.ROSTER_INTERVAL
+ROSTER_INTERVAL = 5.0  # agent.agent's ROSTER_INTERVAL, and its SNAPSHOT_INTERVAL.
 
 
 class Surroundings(Protocol):
@@ -51,7 +61,7 @@ class Surroundings(Protocol):
 
 
 class AgentProcess:
-    """One run of the agent on one host. `roster` is the host's disk: it outlives the process."""
+    """One run of the agent on one host. `roster` and `snapshots` are on its disk: they outlive it."""
 
     def __init__(
         self,
@@ -63,6 +73,7 @@ class AgentProcess:
         clock: Clock,
         rng: random.Random,
         roster: dict[str, HostFacts],
+        snapshots: dict[Network, Snapshot],
         on_left: Callable[[], None],
     ) -> None:
         self._kernel = around.kernel
@@ -70,6 +81,7 @@ class AgentProcess:
         self._settings = settings
         self._clock = clock
         self._roster = roster
+        self._snapshots = snapshots
         self._on_left = on_left
         self.process = Process(around.kernel, around.trace, name=settings.host, clock=clock)
         self._left: set[Network] = set()
@@ -123,6 +135,8 @@ class AgentProcess:
             network: Pool(
                 network,
                 settings,
+                keyring=settings.keyring,
+                snapshot=self._snapshots.get(network),
                 tags=tags,
                 rng=random.Random(rng.getrandbits(64)),
                 clock=self._clock,
@@ -140,6 +154,7 @@ class AgentProcess:
             announcer=self.announcer,
             submit=self.sender.submit,
             wall=around.wall,
+            tell=lambda event: None,
         )
         self._answers = Answers(
             settings,
@@ -192,6 +207,7 @@ class AgentProcess:
         self.is_leaving = True
         for pool in self.pools.values():
             pool.leave()
+        self._keep_snapshots()
 
     # What it is asked.
 
@@ -214,11 +230,13 @@ class AgentProcess:
                 self._left.add(network)
                 if self._left == set(self.pools):
                     self._kernel.after(0.0, self._on_left)
-            case MemberReaped() | UserEventReceived():
-                pass
-            case _:
+            case MemberLeft(left, at):
+                self._carry(lambda now: self.watch.handle_left(network, left, at, now))
+            case MemberJoined() | MemberUpdated() | MemberSuspected() | MemberRefuted() | MemberFailed():
                 name = event.name
                 self._carry(lambda now: self.watch.handle_member(network, name, now))
+            case _:
+                pass
 
     def _carry(self, step: Callable[[float], None]) -> None:
         if self.is_leaving:
@@ -246,6 +264,10 @@ class AgentProcess:
             self.process.sleep(ROSTER_INTERVAL)
             self._roster.clear()
             self._roster.update(self.judge.facts())
+            self._keep_snapshots()
+
+    def _keep_snapshots(self) -> None:
+        self._snapshots.update({network: pool.snapshot() for network, pool in self.pools.items()})
 
 
 def _run_through(work: Any) -> None:

@@ -7,7 +7,7 @@ buffer, as many as it holds.
 
 import dataclasses
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Final
 
 from ceilo_gossip.contract.networks import Network
@@ -79,6 +79,11 @@ class VirtualEndpoint:
         """Send what a call to the Serf from outside has put out."""
         if self._is_open:
             self._flush()
+
+    @property
+    def counters(self) -> Mapping[str, int]:
+        """What was dropped."""
+        return {"receive_buffer_full": self.dropped}
 
     def arrive(self, data: bytes, source: Address) -> None:
         """A datagram has come."""

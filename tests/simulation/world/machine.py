@@ -9,7 +9,9 @@ import enum
 from collections.abc import Callable
 from typing import Final, Protocol
 
+from ceilo_gossip.contract.networks import Network
 from ceilo_gossip.health.sighting import HostFacts
+from ceilo_gossip.serf.snapshot import Snapshot
 from tests.simulation.world.facts import Fact, RunsChanged
 from tests.simulation.world.kernel import Clock, Kernel
 from tests.simulation.world.trace import Trace
@@ -74,6 +76,7 @@ class Machine:
         self.boots = 1
         self.life = 1
         self.roster: dict[str, HostFacts] = {}
+        self.snapshots: dict[Network, Snapshot] = {}
         self.starters: dict[str, Callable[[], Program]] = {}
         self.programs: dict[str, Program] = {}
         self.stopped: set[str] = set()  # Processes that an operator stopped.

@@ -295,6 +295,7 @@ class World:
             clock=machine.clock,
             rng=random.Random(self._rng.getrandbits(64)),
             roster=machine.roster,
+            snapshots=machine.snapshots,
             on_left=functools.partial(machine.stop_program, "agent"),
         )
         # The machine counts it among its programs first.
@@ -319,6 +320,7 @@ class World:
             state_dir=state_dir,
             boot_id_file=state_dir / "boot_id",
             socket=state_dir / "control.sock",
+            socket_group=None,
             pools=pools,
             swim=SwimSettings.lan(),
             keyring=None,
