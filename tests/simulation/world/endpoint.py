@@ -41,8 +41,12 @@ class VirtualEndpoint:
         network: Network,
         process: Process,
         refuses: Callable[[str], bool],
+        device: str | None = None,
     ) -> None:
-        """refuses: whether a host's kernel runs, so that a closed port is refused at once."""
+        """device: not needed here, where an address is on one network only.
+
+        refuses: whether a host's kernel runs, so that a closed port is refused at once.
+        """
         self._serf = serf
         self._bind = bind
         self._clock = clock
