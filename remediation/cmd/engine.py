@@ -203,7 +203,7 @@ def _assemble(
     ports = Ports(
         store=store,
         agents=agents,
-        fencing=ladder,
+        fencing=ladder.with_memory(store.identities),
         compute=compute,
         guards=guarding.load(context),
         troubles=troubles.all,

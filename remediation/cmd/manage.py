@@ -1,4 +1,4 @@
-"""remediation-manage: the operator's command for the matrix, the incidents and the database.
+"""remediation-manage: the operator's command for the matrix, the incidents, fencing and the database.
 
     matrix lint [FILE]        say what is wrong with a matrix; needs no service
     matrix show [FILE]        print it as a table
@@ -8,10 +8,11 @@
     incident show ID          one incident with its timeline
     incident approve ID       go on although a guard holds, or try again now
     incident close ID         do nothing more about it
+    fencing check [HOST ...]  while the hosts are well: could they be fenced, and by their own BMCs?
     db upgrade                create or upgrade the tables
 
-Exit codes: 0 done; 1 a service refused, or Aodh differs after `apply`; 2 the arguments, the configuration or the matrix
-are refused; 3 `plan` found differences.
+Exit codes: 0 done; 1 a service refused, Aodh differs after `apply`, or a host could not be fenced; 2 the arguments, the
+configuration, the inventory or the matrix are refused; 3 `plan` found differences.
 """
 
 import argparse
@@ -25,9 +26,10 @@ from oslo_log import log
 
 from remediation.alarms.destination import redact
 from remediation.alarms.errors import AlarmError
-from remediation.cmd import incident_commands, matrix_commands
+from remediation.cmd import fencing_commands, incident_commands, matrix_commands
 from remediation.conf import load, source
 from remediation.conf.errors import ConfigError
+from remediation.fencing.errors import FenceError
 from remediation.matrix.errors import MatrixError
 from remediation.store import migrate
 from remediation.store.errors import StoreError
@@ -48,6 +50,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return _complain(str(error), code=2)
     except MatrixError as error:
         return _complain(*(str(problem) for problem in error.problems), code=2)
+    except FenceError as error:
+        return _complain(error.sentence, code=2)
     except (AlarmError, StoreError) as error:
         return _complain(str(error), code=1)
     except db_exception.DBError as error:
@@ -61,7 +65,9 @@ def _complain(*lines: str, code: int) -> int:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog=PROG, description="The decision matrix, the incidents and the database.")
+    parser = argparse.ArgumentParser(
+        prog=PROG, description="The decision matrix, the incidents, fencing and the database."
+    )
     parser.add_argument("--config-file", action="append", default=[], metavar="FILE", help="may be given several times")
     topics = parser.add_subparsers(required=True, metavar="TOPIC")
 
@@ -87,6 +93,16 @@ def _parser() -> argparse.ArgumentParser:
         ("close", incident_commands.close_incident, "do nothing more about it"),
     ):
         _verb(verbs, name, command, text).add_argument("id", metavar="ID")
+
+    verbs = topics.add_parser("fencing", help="fencing").add_subparsers(required=True, metavar="VERB")
+    verb = _verb(
+        verbs,
+        "check",
+        fencing_commands.check_fencing,
+        "ask the BMCs of hosts that are well whether they could be fenced, and keep which machine each belongs to",
+    )
+    verb.add_argument("hosts", nargs="*", metavar="HOST", help="default: all in the inventory; each must be well")
+    _format(verb)
 
     verbs = topics.add_parser("db", help="the database").add_subparsers(required=True, metavar="VERB")
     _verb(verbs, "upgrade", _upgrade, "create or upgrade the tables")

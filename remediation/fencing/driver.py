@@ -30,12 +30,15 @@ class FenceTarget:
     driver   name in the namespace `remediation.fencing`, such as "ipmi"
     options  the driver's own fields, as read from the inventory; secrets are `Secret`
     file     the inventory they were read from, for error messages
+    learned_guid  which machine the device said before that it belongs to, or "" (see `identity`); the inventory's own
+                  `guid`, if there is one, counts instead
     """
 
     host: str
     driver: str
     options: Mapping[str, str | int | float | Secret]
     file: str = "<memory>"
+    learned_guid: str = ""
 
 
 class FenceDriver(Protocol):
@@ -59,9 +62,22 @@ class FenceDriver(Protocol):
         Returns or raises FenceError within `deadline_seconds`.
         """
 
+    def read_guid(self, target: FenceTarget, deadline_seconds: float) -> str:
+        """Return the GUID of the machine that the device says it belongs to, or "" when it tells none.
+
+        Compares it with nothing. Returns or raises FenceError within `deadline_seconds`.
+        """
+
     def fence(self, target: FenceTarget, deadline_seconds: float) -> Evidence:
         """Switch the host off and return evidence that it is off.
 
         A host found off already is evidence too. May be repeated at will. Raises FenceError, within
-        `deadline_seconds`, whenever that was not proved; the host may then be on or off.
+        `deadline_seconds`, whenever that was not proved; the host may then be on or off. Nothing is switched when the
+        device belongs to another machine than expected: that error is final.
+        """
+
+    def power_on(self, target: FenceTarget, deadline_seconds: float) -> None:
+        """Switch the host on and return once it is said to be on. A host found on already is no error.
+
+        Raises FenceError, within `deadline_seconds`, whenever that was not read; the host may then be on or off.
         """

@@ -19,9 +19,11 @@ class Stage(enum.StrEnum):
     START = "start"  # starting the process that talks to the BMC
     RESOLVE = "resolve"  # turning the BMC's name into an address
     LOGIN = "login"  # opening a session
+    IDENTIFY = "identify"  # reading which machine the BMC belongs to
     READ = "read"  # reading the power state
     POWER_OFF = "power-off"  # asking for power off
-    CONFIRM = "confirm"  # reading "off" back, twice
+    POWER_ON = "power-on"  # asking for power on
+    CONFIRM = "confirm"  # reading back what was asked for; "off" twice
 
 
 class FenceError(Exception):

@@ -3,24 +3,27 @@
 The inventory is read again for each fence, so that a corrected password takes effect without a restart. Each method
 gets an equal share of the time that is left, so that a silent BMC at the top does not starve the method below it. What
 all methods failed at is told together, in `FenceFailed`.
+
+Before a method acts, it is told which machine its device must say it belongs to, as far as that is known (`identity`).
 """
 
 import dataclasses
 import time
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, Final
+from typing import Any, Final, Self, TypeVar
 
 from stevedore import named
 
 from remediation.fencing.driver import NAMESPACE, FenceDriver, FenceTarget, PowerState
 from remediation.fencing.errors import FenceError, FenceFailed, InventoryError, Stage
 from remediation.fencing.evidence import Evidence
+from remediation.fencing.identity import IdentityCheck, IdentityMemory, MemoryIdentities
 from remediation.fencing.inventory import Inventory, load_inventory
 
 MAX_NAMED: Final = 5  # Hosts in one sentence.
 MIN_ATTEMPT_SECONDS: Final = 1.0  # Below this a BMC session cannot be opened, used and confirmed.
 
-
+_T = TypeVar("_T")
 Owners = Mapping[tuple[str, str], Sequence[str]]
 
 
@@ -43,6 +46,7 @@ class Ladder:
     order           names of drivers, the first to try first; a host with a method that is not among them is refused
     read_inventory  returns the inventory as it is now, or raises InventoryError
     clock           seconds, monotonic
+    memory          what was learned about the hosts' devices; unless given, it is forgotten with the ladder
     """
 
     def __init__(
@@ -52,11 +56,23 @@ class Ladder:
         order: Sequence[str],
         read_inventory: Callable[[], Inventory],
         clock: Callable[[], float] = time.monotonic,
+        memory: IdentityMemory | None = None,
     ) -> None:
         self._drivers = dict(drivers)
         self._order = tuple(order)
         self._read_inventory = read_inventory
         self._clock = clock
+        self._identities = IdentityCheck(memory or MemoryIdentities(), clock)
+
+    def with_memory(self, memory: IdentityMemory) -> Self:
+        """Return a ladder like this one that remembers in `memory`."""
+        return type(self)(
+            drivers=self._drivers,
+            order=self._order,
+            read_inventory=self._read_inventory,
+            clock=self._clock,
+            memory=memory,
+        )
 
     def validate(self) -> Validation:
         """Check every entry without talking to anybody; return the hosts that can be fenced, and all faults.
@@ -83,37 +99,59 @@ class Ladder:
         Raises FenceError: InventoryError when the host cannot be fenced as configured, FenceFailed with the reason of
         every method when none gave evidence. The host may then be on or off.
         """
-        deadline = self._clock() + deadline_seconds
-        targets = self._methods(self._read_inventory(), host)
-        reasons: list[tuple[str, FenceError]] = []
-        for position, target in enumerate(targets):
-            share = (deadline - self._clock()) / (len(targets) - position)
-            try:
-                evidence = self._attempt(target, share)
-            except FenceError as error:
-                reasons.append((target.driver, error))
-                continue
-            assert evidence.host == host, f"driver {target.driver} gave evidence about {evidence.host}, not {host}"
-            return evidence
-        raise FenceFailed(host, tuple(reasons))
+        evidence = self._first(host, deadline_seconds, lambda driver, target, seconds: driver.fence(target, seconds))
+        assert evidence.host == host, f"a driver gave evidence about {evidence.host}, not {host}"
+        return evidence
+
+    def power_on(self, host: str, deadline_seconds: float) -> None:
+        """Switch `host` on by the first method that can, within `deadline_seconds`. Raises FenceError as `fence`."""
+        self._first(host, deadline_seconds, lambda driver, target, seconds: driver.power_on(target, seconds))
 
     def power_state(self, host: str, deadline_seconds: float) -> PowerState:
         """Return what the host's first method that answers says its power is. Raises FenceError. No evidence."""
+        return self._first(host, deadline_seconds, lambda driver, target, seconds: driver.power_state(target, seconds))
+
+    def learn(self, host: str, deadline_seconds: float) -> tuple[str, ...]:
+        """Compare what the devices of a host that is known to be well say with what is known, and learn what is not.
+
+        Returns the GUIDs learned now. Raises FenceError, FenceFailed with the reason of every method that failed, after
+        all of them were tried: whatever it tells is to be corrected before the host must be fenced.
+        """
         deadline = self._clock() + deadline_seconds
-        targets = self._methods(self._read_inventory(), host)
+        inventory = self._read_inventory()
+        targets = self._methods(inventory, host)
+        learned: list[str] = []
         reasons: list[tuple[str, FenceError]] = []
         for position, target in enumerate(targets):
+            driver = self._drivers[target.driver]
             share = (deadline - self._clock()) / (len(targets) - position)
             try:
-                driver = self._drivers[target.driver]
-                driver.validate(target)
-                return driver.power_state(target, share)
+                self._check(driver, target, share)
+                learned.append(self._identities.learn(driver, target, inventory.claims, share))
+            except FenceError as error:
+                reasons.append((target.driver, error))
+        if reasons:
+            raise FenceFailed(host, tuple(reasons))
+        return tuple(guid for guid in learned if guid)
+
+    def _first(self, host: str, deadline_seconds: float, act: Callable[[FenceDriver, FenceTarget, float], _T]) -> _T:
+        """Return what the first method whose `act` raises no FenceError returns."""
+        deadline = self._clock() + deadline_seconds
+        inventory = self._read_inventory()
+        targets = self._methods(inventory, host)
+        reasons: list[tuple[str, FenceError]] = []
+        for position, target in enumerate(targets):
+            driver = self._drivers[target.driver]
+            end = self._clock() + (deadline - self._clock()) / (len(targets) - position)
+            try:
+                self._check(driver, target, end - self._clock())
+                bound = self._identities.bind(driver, target, inventory.claims, end - self._clock())
+                return act(driver, bound, end - self._clock())
             except FenceError as error:
                 reasons.append((target.driver, error))
         raise FenceFailed(host, tuple(reasons))
 
-    def _attempt(self, target: FenceTarget, seconds: float) -> Evidence:
-        driver = self._drivers[target.driver]
+    def _check(self, driver: FenceDriver, target: FenceTarget, seconds: float) -> None:
         driver.validate(target)
         if seconds < MIN_ATTEMPT_SECONDS:
             raise FenceError(
@@ -122,7 +160,6 @@ class Ladder:
                 stage=Stage.START,
                 is_final=False,
             )
-        return driver.fence(target, seconds)
 
     def _owners(self, inventory: Inventory) -> Owners:
         """Return which hosts claim which device, by driver and device."""

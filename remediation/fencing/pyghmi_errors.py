@@ -32,9 +32,6 @@ def explain(stage: Stage, kind: str, text: str) -> tuple[str, bool]:
 
     `text` must hold no secret.
     """
-    if kind == "gaierror":
-        # A name that does not exist today may exist once DNS is back: in an outage, DNS is often part of it.
-        return f"the BMC's address cannot be resolved ({text})", False
     if kind == "IpmiException":
         for mark, sentence in _FINAL:
             if mark in text:
@@ -42,6 +39,4 @@ def explain(stage: Stage, kind: str, text: str) -> tuple[str, bool]:
         if text in ("None", "") or "timeout" in text or "no longer connected" in text:
             return "the BMC did not answer", False
         return f"the BMC failed: {text}", False
-    if kind == "killed":
-        return f"the BMC did not answer in time ({text}); what it would have said is unknown", False
     return f"talking to the BMC failed: {kind}: {text}", False

@@ -87,3 +87,15 @@ INSTANCE: Final = sa.Table(
     mysql_engine="InnoDB",
     mysql_charset="utf8mb4",
 )
+
+# (host, driver, device) stays below MySQL's 3072 bytes: a device is a name of 253 letters, a port, an id of 128.
+IDENTITY: Final = sa.Table(
+    "fencing_identity",
+    METADATA,
+    sa.Column("host", sa.String(HOST_LENGTH), primary_key=True),
+    sa.Column("driver", sa.String(32), primary_key=True),
+    sa.Column("device", sa.String(400), primary_key=True),
+    sa.Column("guid", sa.String(36), nullable=False),
+    mysql_engine="InnoDB",
+    mysql_charset="utf8mb4",
+)

@@ -23,6 +23,7 @@ from remediation.incident.states import State
 from remediation.incident.timeline import MAX_TEXT_LENGTH, ONCE, Entry, Stage
 from remediation.store import connect, migrate, rows
 from remediation.store.errors import LeaseLost, NoSuchIncident
+from remediation.store.identities import StoredIdentities
 from remediation.store.schema import CALL, INCIDENT, INSTANCE, TIMELINE
 
 # A row's conflict with another writer is settled by the second try; more than a few in a row is a fault of ours.
@@ -59,11 +60,15 @@ class OpenIncident:
 
 
 class Store:
-    """The incident database at one URL. Safe to use from several threads and processes."""
+    """The incident database at one URL. Safe to use from several threads and processes.
+
+    identities  which machine each host's fencing device belongs to
+    """
 
     def __init__(self, engine: sa.Engine) -> None:
         self._reader = engine
         self._writer = connect.writer_of(engine)
+        self.identities = StoredIdentities(engine)
 
     @classmethod
     def open(cls, url: str) -> Self:

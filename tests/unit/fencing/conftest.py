@@ -1,6 +1,7 @@
 """Starts simulated BMCs, each a process of its own, and ends them."""
 
 import contextlib
+import functools
 import json
 import os
 import select
@@ -16,6 +17,7 @@ import pytest
 
 from remediation.fencing.driver import FenceTarget
 from remediation.fencing.secret import Secret
+from tests.support.certificates import issue
 
 USER, PASSWORD = "admin", "tango-1-secret"
 
@@ -23,18 +25,24 @@ USER, PASSWORD = "admin", "tango-1-secret"
 class BmcProcess:
     """A running simulated BMC; `lines` are what it told so far."""
 
-    def __init__(self, **faults: object) -> None:
-        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
+    driver = "ipmi"
+    kind = socket.SOCK_DGRAM
+
+    def __init__(self, directory: Path, **faults: object) -> None:
+        self.directory = directory
+        with socket.socket(socket.AF_INET, self.kind) as probe:
             probe.bind(("127.0.0.1", 0))
             self.port: int = probe.getsockname()[1]
-        script = str(Path(__file__).with_name("simulated_bmc.py"))
         self.process = subprocess.Popen(
-            [sys.executable, script, str(self.port), json.dumps(faults)],
+            [sys.executable, *self.arguments(), json.dumps(faults)],
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,
         )
         self._received = b""
         self.wait_for("ready")
+
+    def arguments(self) -> list[str]:
+        return [str(Path(__file__).with_name("simulated_bmc.py")), str(self.port)]
 
     def target(self, host: str = "cmp-1", **changes: object) -> FenceTarget:
         options = {
@@ -45,7 +53,8 @@ class BmcProcess:
             "confirm_interval": 0.3,
             **changes,
         }
-        return FenceTarget(host=host, driver="ipmi", options=options)
+        options = {field: value for field, value in options.items() if value is not None}
+        return FenceTarget(host=host, driver=self.driver, options=options, file=str(self.directory / "bmc.yaml"))
 
     @property
     def lines(self) -> list[str]:
@@ -76,17 +85,75 @@ class BmcProcess:
             self.process.stdout.close()
 
 
+class RedfishProcess(BmcProcess):
+    """The same, of simulated_redfish.py; its certificate is `ca_file` in its directory."""
+
+    driver = "redfish"
+    kind = socket.SOCK_STREAM
+
+    def arguments(self) -> list[str]:
+        key, certificate = issue("127.0.0.1")
+        files = [self.directory / "bmc.pem", self.directory / "bmc.key"]
+        files[0].write_bytes(certificate)
+        files[1].write_bytes(key)
+        return [str(Path(__file__).with_name("simulated_redfish.py")), str(self.port), *map(str, files)]
+
+    def target(self, host: str = "cmp-1", **changes: object) -> FenceTarget:
+        return super().target(host, **{"ca_file": "bmc.pem", **changes})
+
+
 @pytest.fixture
-def start_bmc() -> Iterator[Callable[..., BmcProcess]]:
+def start(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[..., BmcProcess]]:
+    """Starts simulated BMCs: start(BmcProcess, **faults)."""
     started: list[BmcProcess] = []
 
-    def start(**faults: object) -> BmcProcess:
-        started.append(BmcProcess(**faults))
+    def start(kind: type[BmcProcess], **faults: object) -> BmcProcess:
+        started.append(kind(tmp_path_factory.mktemp("bmc"), **faults))
         return started[-1]
 
     yield start
     for bmc in started:
         bmc.end()
+
+
+@pytest.fixture
+def start_bmc(start: Callable[..., BmcProcess]) -> Callable[..., BmcProcess]:
+    return functools.partial(start, BmcProcess)
+
+
+@pytest.fixture
+def start_redfish(start: Callable[..., BmcProcess]) -> Callable[..., BmcProcess]:
+    return functools.partial(start, RedfishProcess)
+
+
+def process_texts() -> dict[int, bytes]:
+    """Return arguments and environment of every running process that we may look at."""
+    texts = {}
+    for entry in Path("/proc").iterdir():
+        if entry.name.isdigit():
+            try:
+                texts[int(entry.name)] = (entry / "cmdline").read_bytes() + b"\n" + (entry / "environ").read_bytes()
+            except OSError:
+                continue
+    return texts
+
+
+def operations() -> list[int]:
+    """Return the processes that talk to a BMC for us."""
+    mark = b"remediation.fencing.bmc_operation"
+    # Several of us may run on one machine: only descendants of this process count.
+    return [pid for pid, text in process_texts().items() if mark in text.split(b"\n")[0] and _is_ours(pid)]
+
+
+def _is_ours(pid: int) -> bool:
+    while pid > 1:
+        try:
+            pid = int(Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[1])
+        except OSError:
+            return False
+        if pid == os.getpid():
+            return True
+    return False
 
 
 @pytest.fixture

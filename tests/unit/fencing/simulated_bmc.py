@@ -3,8 +3,8 @@
 Usage: simulated_bmc.py PORT JSON, with the fields: power ("on"), lies (how many readings say "off" after a power-off
 was asked for, while the host stays on), stubborn (how many power-offs have no effect), slow_off (seconds that a
 power-off takes), freeze ("login" or "status": the process stops itself at that point), refuses (the completion code of
-a power-off, which then has no effect). Tells in a line each thing that happens: "ready", "login", "power-off",
-"read on", "read off".
+a power-off, which then has no effect), guid_command (which command tells the GUID, 0x37 or 0x08; 0: none). Tells in a
+line each thing that happens: "ready", "login", "power-off", "power-on", "read on", "read off".
 """
 
 import json
@@ -26,9 +26,10 @@ def tell(line: str) -> None:
 
 
 class SimulatedBmc(Bmc):
-    def configure(self, power="on", lies=0, stubborn=0, slow_off=0.0, freeze="", refuses=0):
+    def configure(self, power="on", lies=0, stubborn=0, slow_off=0.0, freeze="", refuses=0, guid_command=0x37):
         self.power, self.lies, self.stubborn, self.slow_off = power, lies, stubborn, slow_off
         self.freeze, self.refuses = freeze, refuses
+        self.guid_command = guid_command
         self.off_at = None
         self.lying = 0
 
@@ -56,8 +57,19 @@ class SimulatedBmc(Bmc):
             self.off_at = time.monotonic() + self.slow_off
         return 0
 
-    def get_system_guid(self):
-        return uuid.UUID(int=1)
+    def power_on(self):
+        tell("power-on")
+        self.power, self.off_at = "on", None
+        return 0
+
+    def handle_raw_request(self, request, session):
+        if request["netfn"] == 6 and request["command"] in (0x37, 0x08):
+            if request["command"] == self.guid_command:
+                session.send_ipmi_response(data=uuid.UUID(int=1).bytes_le)
+            else:
+                session.send_ipmi_response(code=0xC1)
+            return
+        super().handle_raw_request(request, session)
 
 
 def accept_only_sha1(bmc):

@@ -10,6 +10,8 @@ from remediation.fencing.driver import FenceDriver, FenceTarget, PowerState
 from remediation.fencing.errors import FenceError
 from remediation.fencing.fake import FakeDriver, no_answer
 from remediation.fencing.ipmi import IpmiDriver
+from remediation.fencing.redfish import RedfishDriver
+from tests.unit.fencing.conftest import BmcProcess, RedfishProcess
 
 
 @dataclasses.dataclass
@@ -22,21 +24,27 @@ class Bench:
     silent: FenceTarget
 
 
-def fake_bench(start_bmc: Callable[..., object], black_hole: int) -> Bench:
+def fake_bench(start: Callable[..., BmcProcess], black_hole: int) -> Bench:
     driver = FakeDriver(off=["cmp-2"])
     driver.faults["cmp-3"] = [no_answer("cmp-3")]
     on, off, silent = (FenceTarget(host, "fake", {}) for host in ("cmp-1", "cmp-2", "cmp-3"))
     return Bench(driver, on, off, silent)
 
 
-def ipmi_bench(start_bmc, black_hole) -> Bench:
-    on, off = start_bmc(power="on"), start_bmc(power="off")
+def ipmi_bench(start: Callable[..., BmcProcess], black_hole: int) -> Bench:
+    on, off = start(BmcProcess, power="on"), start(BmcProcess, power="off")
     return Bench(IpmiDriver(), on.target("cmp-1"), off.target("cmp-2"), on.target("cmp-3", port=black_hole))
 
 
-@pytest.fixture(params=[fake_bench, ipmi_bench], ids=["fake", "ipmi"])
-def bench(request, start_bmc, black_hole) -> Bench:
-    return request.param(start_bmc, black_hole)
+def redfish_bench(start: Callable[..., BmcProcess], black_hole: int) -> Bench:
+    on, off, silent = (start(RedfishProcess, **faults) for faults in ({}, {"power": "off"}, {"freeze": "login"}))
+    return Bench(RedfishDriver(), on.target("cmp-1"), off.target("cmp-2"), silent.target("cmp-3"))
+
+
+@pytest.fixture(params=[fake_bench, ipmi_bench, redfish_bench], ids=["fake", "ipmi", "redfish"])
+def bench(request: pytest.FixtureRequest, start: Callable[..., BmcProcess], black_hole: int) -> Bench:
+    made: Bench = request.param(start, black_hole)
+    return made
 
 
 def test_targets_are_accepted_and_properties_are_explained(bench):
@@ -58,6 +66,13 @@ def test_fencing_turns_on_into_off_and_gives_evidence_about_that_host(bench):
 def test_host_that_is_off_gives_evidence_and_stays_off(bench):
     assert bench.driver.fence(bench.off, 8.0).host == bench.off.host
     assert bench.driver.power_state(bench.off, 5.0) is PowerState.OFF
+
+
+def test_host_that_was_fenced_is_switched_on_again(bench):
+    bench.driver.power_on(bench.off, 8.0)
+
+    assert bench.driver.power_state(bench.off, 5.0) is PowerState.ON
+    bench.driver.power_on(bench.off, 8.0)  # May be repeated.
 
 
 def test_silence_is_an_error_that_may_pass_and_never_evidence(bench):

@@ -1,5 +1,6 @@
 """The inventory: what is read, and that every refusal names file, host, field and remedy, and no secret."""
 
+import dataclasses
 import pickle
 import traceback
 from pathlib import Path
@@ -9,7 +10,9 @@ import pytest
 from remediation.fencing.errors import InventoryError
 from remediation.fencing.inventory import load_inventory
 from remediation.fencing.ipmi import IpmiDriver
+from remediation.fencing.redfish import RedfishDriver
 from remediation.fencing.secret import Secret
+from tests.support.certificates import issue
 
 SAMPLE = Path(__file__).parents[3] / "etc/remediation/bmc.yaml.sample"
 GOOD = "cmp-1: {driver: ipmi, address: 192.0.2.1, user: fence, password: hunter22}\n"
@@ -202,14 +205,66 @@ def test_ipmi_driver_refuses_fields_that_cannot_be_right(write, change, field):
 
 def test_shipped_sample_is_accepted(write):
     write("a-password\n", name="bmc-password")
-    text = SAMPLE.read_text().replace("/etc/ceilo-gossip/bmc-password", "bmc-password")
+    write(issue("bmc.example.org")[1], name="bmc-ca.pem")
+    text = SAMPLE.read_text().replace("/etc/ceilo-gossip/", "")
 
     inventory = load_inventory(write(text))
 
-    driver = IpmiDriver()
-    assert inventory.hosts == ("compute-1", "compute-2")
+    drivers = {"ipmi": IpmiDriver(), "redfish": RedfishDriver()}
+    assert inventory.hosts == ("compute-1", "compute-2", "compute-3")
     for host in inventory.hosts:
         for target in inventory.targets(host):
-            driver.validate(target)
-    for field in driver.get_properties():
-        assert field in text
+            drivers[target.driver].validate(target)
+    for driver in drivers.values():
+        for field in driver.get_properties():
+            assert field in text
+
+
+REDFISH = "cmp-1: {driver: redfish, address: 192.0.2.1, user: fence, password: hunter22}\n"
+
+
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [
+        ("user", "a:b"),
+        ("system", ""),
+        ("system", 1),
+        ("system", "a/b"),
+        ("certificate", "no"),
+        ("auth", "digest"),
+        ("ca_file", "missing.pem"),
+        ("ca_file", "no-certificates.pem"),
+        ("guid", "compute-1"),
+        ("guid", "00000000-0000-0000-0000-000000000000"),
+        ("guid", 12),
+        ("verify", "no"),
+    ],
+)
+def test_redfish_field_that_cannot_be_right_is_refused(write, field, value):
+    write("nothing\n", name="no-certificates.pem")
+    (good,) = load_inventory(write(REDFISH)).targets("cmp-1")
+    RedfishDriver().validate(good)
+
+    with pytest.raises(InventoryError) as caught:
+        RedfishDriver().validate(dataclasses.replace(good, options={**good.options, field: value}))
+
+    assert (caught.value.file, caught.value.host, caught.value.field) == (good.file, "cmp-1", field)
+
+
+def test_certificate_authority_of_an_unchecked_certificate_is_refused(write):
+    write(issue("bmc.example.org")[1], name="bmc-ca.pem")
+    text = REDFISH.replace("}", ", ca_file: bmc-ca.pem, certificate: unchecked}")
+    (target,) = load_inventory(write(text)).targets("cmp-1")
+
+    with pytest.raises(InventoryError) as caught:
+        RedfishDriver().validate(target)
+
+    assert caught.value.field == "ca_file"
+
+
+def test_systems_of_one_bmc_are_devices_of_their_own(write):
+    one, other = (
+        load_inventory(write(REDFISH.replace("}", f", system: {name}}}"))).targets("cmp-1")[0] for name in ("a", "b")
+    )
+
+    assert RedfishDriver().device(one) != RedfishDriver().device(other)

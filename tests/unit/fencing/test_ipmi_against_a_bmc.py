@@ -1,10 +1,9 @@
 """The IPMI driver against pyghmi's own BMC over UDP, with the faults that BMCs have."""
 
+import dataclasses
 import datetime
-import os
 import threading
 import time
-from pathlib import Path
 
 import pytest
 
@@ -12,27 +11,10 @@ from remediation.fencing.driver import PowerState
 from remediation.fencing.errors import FenceError, Stage
 from remediation.fencing.ipmi import IpmiDriver
 from remediation.fencing.secret import Secret
-from tests.unit.fencing.conftest import PASSWORD
+from tests.unit.fencing.conftest import PASSWORD, operations, process_texts
 
 DRIVER = IpmiDriver()
-
-
-def process_texts() -> dict[int, bytes]:
-    """Return arguments and environment of every running process that we may look at."""
-    texts = {}
-    for entry in Path("/proc").iterdir():
-        if entry.name.isdigit():
-            try:
-                texts[int(entry.name)] = (entry / "cmdline").read_bytes() + b"\n" + (entry / "environ").read_bytes()
-            except OSError:
-                continue
-    return texts
-
-
-def operations() -> list[int]:
-    """Return the processes that talk to a BMC for us."""
-    mark = b"remediation.fencing.bmc_operation"
-    return [pid for pid, text in process_texts().items() if mark in text.split(b"\n")[0] and pid != os.getpid()]
+GUID, OTHER_GUID = "00000000-0000-0000-0000-000000000001", "4c4c4544-0042-3510-8052-b4c04f564432"
 
 
 def test_host_that_is_on_is_switched_off_and_read_off_twice(start_bmc):
@@ -147,6 +129,59 @@ def test_bmc_that_freezes_is_killed_at_the_deadline_and_is_no_evidence(start_bmc
     assert time.monotonic() - started < 1.2 + 1.0
     assert (caught.value.stage, caught.value.is_final) == (stage, False)
     assert operations() == []
+
+
+def test_system_guid_is_told_and_compared(start_bmc):
+    bmc = start_bmc(power="on")
+
+    assert DRIVER.read_guid(bmc.target(), 5.0) == GUID
+    evidence = DRIVER.fence(bmc.target(guid=GUID.upper()), 8.0)
+
+    assert (evidence.details["guid"], evidence.details["identity"]) == (GUID, "as in the inventory")
+
+
+def test_device_guid_stands_in_for_a_system_guid_that_is_not_told(start_bmc):
+    bmc = start_bmc(guid_command=0x08)
+
+    assert DRIVER.read_guid(bmc.target(), 5.0) == GUID
+
+
+def test_bmc_without_a_guid_is_used_unless_one_is_expected(start_bmc):
+    bmc = start_bmc(power="off", guid_command=0)
+
+    assert DRIVER.read_guid(bmc.target(), 5.0) == ""
+    assert DRIVER.fence(bmc.target(), 8.0).details["guid"] == "not told"
+    with pytest.raises(FenceError) as caught:
+        DRIVER.fence(bmc.target(guid=GUID), 8.0)
+
+    assert (caught.value.stage, caught.value.is_final) == (Stage.IDENTIFY, True)
+    assert "guid: unchecked" in caught.value.sentence
+
+
+@pytest.mark.parametrize("is_learned", [False, True], ids=["inventory", "learned"])
+def test_bmc_of_another_machine_is_named_and_nothing_is_switched(start_bmc, is_learned):
+    bmc = start_bmc(power="on")
+    target = bmc.target() if is_learned else bmc.target(guid=OTHER_GUID)
+    target = dataclasses.replace(target, learned_guid=OTHER_GUID if is_learned else "")
+
+    for act in (DRIVER.fence, DRIVER.power_on, DRIVER.power_state):
+        with pytest.raises(FenceError) as caught:
+            act(target, 8.0)
+        assert (caught.value.stage, caught.value.is_final) == (Stage.IDENTIFY, True)
+        for words in (GUID, OTHER_GUID, "correct the address", f"guid: {GUID}"):
+            assert words in caught.value.sentence
+
+    assert not {"power-off", "power-on", "read on"} & set(bmc.lines)
+
+
+def test_host_is_switched_on_and_read_on(start_bmc):
+    bmc = start_bmc(power="off")
+
+    DRIVER.power_on(bmc.target(), 8.0)
+    DRIVER.power_on(bmc.target(), 8.0)  # On already is no error.
+
+    assert bmc.lines.count("power-on") == 2
+    assert DRIVER.power_state(bmc.target(), 5.0) is PowerState.ON
 
 
 def test_name_that_does_not_resolve_is_named_as_such(start_bmc):

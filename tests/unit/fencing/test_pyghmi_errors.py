@@ -18,8 +18,6 @@ from remediation.fencing.pyghmi_errors import explain
         (Stage.READ, "IpmiException", "Session no longer connected", False, "did not answer"),
         (Stage.LOGIN, "IpmiException", "Insufficient resources to create new session (wait ...)", False, "resources"),
         (Stage.POWER_OFF, "IpmiException", "Node busy", False, "Node busy"),
-        (Stage.RESOLVE, "gaierror", "[Errno -2] Name or service not known", False, "cannot be resolved"),
-        (Stage.LOGIN, "killed", "session ended after 2.0 s", False, "unknown"),
         (Stage.READ, "struct.error", "unpack requires 4 bytes", False, "struct.error"),
     ],
 )

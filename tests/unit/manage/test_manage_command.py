@@ -14,6 +14,7 @@ from remediation.store import migrate
 from remediation.store.store import Store
 from tests.support.calls import NOON, make_verdict
 from tests.support.matrices import SHIPPED
+from tests.unit.fencing.conftest import PASSWORD, USER, BmcProcess
 
 
 @pytest.fixture(autouse=True)
@@ -35,6 +36,13 @@ class Operator:
         self._file = directory / "remediation.conf"
         self._file.write_text(f"[database]\nconnection = {self.url}\n[matrix]\nfile = {SHIPPED}\n")
         self.out = self.err = ""
+
+    def write_inventory(self, text: str) -> None:
+        inventory = self._file.with_name("bmc.yaml")
+        inventory.write_text(text)
+        inventory.chmod(0o600)
+        with self._file.open("a") as file:
+            file.write(f"[fencing]\ninventory_file = {inventory}\n")
 
     def run(self, *arguments: str) -> int:
         code = manage.main(["--config-file", str(self._file), *arguments])
@@ -135,6 +143,33 @@ def test_unknown_incident_is_told(operator: Operator, incident_id: str) -> None:
 def test_wish_of_a_person_is_stored_for_the_engine(operator: Operator, incident_id: str, verb: str, wish: str) -> None:
     assert operator.run("incident", verb, incident_id) == 0
     assert Store.open(operator.url).get_incident(incident_id).wish == wish
+
+
+def test_hosts_are_checked_and_their_machines_are_kept(operator: Operator, tmp_path: Path) -> None:
+    migrate.upgrade(operator.url)
+    bmc = BmcProcess(tmp_path, power="on")
+    try:
+        entry = f"{{driver: ipmi, address: 127.0.0.1, port: {bmc.port}, user: {USER}, password: {PASSWORD}}}"
+        operator.write_inventory(f"cmp-1: {entry}\ncmp-2: {{driver: ipmi}}\n")
+
+        assert operator.run("fencing", "check", "cmp-1", "--format", "json") == 0
+        (first,) = json.loads(operator.out)
+        assert operator.run("fencing", "check") == 1
+    finally:
+        bmc.end()
+
+    assert (first["host"], first["fault"], first["learned"]) == ("cmp-1", "", ["00000000-0000-0000-0000-000000000001"])
+    assert "ready" in operator.out
+    assert "field address" in operator.out
+    assert PASSWORD not in operator.out + operator.err
+    known = Store.open(operator.url).identities.read_identities()
+    assert [(host, driver) for host, driver, _, _ in known] == [("cmp-1", "ipmi")]
+
+
+def test_missing_inventory_is_told(operator: Operator) -> None:
+    migrate.upgrade(operator.url)
+    assert operator.run("fencing", "check") == 2
+    assert "inventory_file" in operator.err
 
 
 def test_database_that_was_never_upgraded_is_told_and_can_be(operator: Operator) -> None:

@@ -286,6 +286,15 @@ def test_newest_incident_is_listed_first(store: Store) -> None:
     assert [incident.host for incident in store.list_incidents(is_open_only=True)] == ["cmp-1", "cmp-0"]
 
 
+def test_first_learned_machine_of_a_device_stays(store: Store, url: str) -> None:
+    one = ("cmp-1", "redfish", "[192.0.2.1]:443/1", "4c4c4544-0042-3510-8052-b4c04f564431")
+    other = ("cmp-1", "ipmi", "[192.0.2.1]:623", "4c4c4544-0042-3510-8052-b4c04f564432")
+    for known in (one, other, (*one[:3], other[3])):
+        store.identities.keep_identity(*known)
+
+    assert sorted(Store.open(url).identities.read_identities()) == sorted([one, other])
+
+
 def test_database_that_was_not_upgraded_is_refused(url: str) -> None:
     with pytest.raises(SchemaMismatch, match="run the upgrade"):
         Store.open(url)
