@@ -65,7 +65,6 @@ class Joining:
         if not succeeded or self._has_joined or destination not in (*self._targets, *self._known):
             return False
         self._has_joined = True
-        self._known = ()
         self._join_at = None
         return True
 

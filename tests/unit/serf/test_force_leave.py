@@ -66,6 +66,8 @@ def test_living_member_that_denies_a_prune_is_not_forgotten_when_it_fails_later(
     member.hear_serf(JoinIntent(10, "p2"))
     member.bury("p2", by="p3")
     assert member.state("p2") is MemberState.DEAD
+    member.serf.force_leave("p2", member.now)
+    assert member.state("p2") is MemberState.LEFT, "declared to have left, and no more"
 
 
 def test_forgotten_member_that_comes_back_is_a_member_like_any_other() -> None:

@@ -174,7 +174,7 @@ def test_host_that_restarts_alone_finds_its_pool_though_all_its_join_addresses_a
 
 
 def test_known_members_are_dialled_after_the_configured_addresses_and_only_until_the_pool_is_found() -> None:
-    known = {f"p{number}": address_of(f"p{number}") for number in (2, 3)}
+    known = {f"p{number}": address_of(f"p{number}") for number in (6, 7)}
     member = LoneSerf(options={"snapshot": Snapshot(known)})
     member.serf.join([address_of("p8"), OWN], member.now)
     dialled: list[list[Address]] = []
@@ -187,6 +187,15 @@ def test_known_members_are_dialled_after_the_configured_addresses_and_only_until
         member.now += 1.0
     everybody = sorted([*known.values(), address_of("p8")], key=str)
     assert dialled[:2] == [[address_of("p8")], everybody]
+    member.now += 20
+    member.serf.handle_timer(member.now)
+    (found, *_) = member.serf.streams_to_open(member.now)
+    member.serf.receive_stream_reply(found.id, encode_for_stream(PushPull(False, (), b"")), member.now)
+    for _ in range(20):
+        member.now += 10
+        member.serf.handle_timer(member.now)
+        again = {request.destination for request in member.serf.streams_to_open(member.now)}
+        assert not again & set(known.values()), "who is in no pool that was found may have died long ago"
 
 
 def test_known_members_are_dialled_without_any_join_address_too() -> None:
