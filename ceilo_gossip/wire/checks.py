@@ -16,7 +16,7 @@ MAX_META_LENGTH = 512
 
 
 def check_range(field: str, value: int, low: int, high: int) -> None:
-    if isinstance(value, bool) or not low <= value <= high:
+    if (type(value) is not int and isinstance(value, bool)) or not low <= value <= high:
         raise WireError(f"{field} is {value}, not within {low}..{high}")
 
 
@@ -30,7 +30,7 @@ def check_ltime(field: str, value: int) -> None:
 
 def check_name(field: str, name: str, *, may_be_empty: bool = False) -> None:
     """A member's name: it goes into logs and file names of tools, so it must be printable."""
-    if not name and may_be_empty:
+    if (name.isascii() and name.isprintable() and 1 <= len(name) <= MAX_NAME_LENGTH) or (not name and may_be_empty):
         return
     if not 1 <= len(name.encode("utf-8", "surrogatepass")) <= MAX_NAME_LENGTH:
         raise WireError(f"{field} has no length within 1..{MAX_NAME_LENGTH}")

@@ -23,7 +23,7 @@ from ceilo_gossip.wire.messages import (
     Suspect,
     UserMessage,
 )
-from ceilo_gossip.wire.msgpack_dialect import Budget, Fields, Value, pack_struct, unpack, unpack_from
+from ceilo_gossip.wire.msgpack_dialect import Budget, Fields, Value, pack_struct, unpack, unpack_each, unpack_from
 
 MAX_RECORDS = 16384  # in one push/pull; well above the hosts of one cell
 MAX_STREAM_LENGTH = 4 * 1024 * 1024  # bytes; 1202 members were 128 KB, so this is MAX_RECORDS of them and a half
@@ -282,9 +282,8 @@ def _decode_push_pull(encoded: bytes) -> PushPull:
     """A record that is illegal is left out and counted, so that one poisoned record does not stop the exchange."""
     count, length, is_join, at = push_pull_header(encoded, 1)
     records, refused = [], 0
-    budget = Budget(MAX_RECORD_ELEMENTS)
-    for _ in range(count):
-        value, at = unpack_from(encoded, at, budget)
+    for value, end in unpack_each(encoded, at, count, Budget(MAX_RECORD_ELEMENTS)):
+        at = end
         try:
             records.append(_record(value))
         except WireError:

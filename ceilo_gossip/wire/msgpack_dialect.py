@@ -5,11 +5,14 @@ a header claims, once for each of up to a thousand nested headers, so a packet o
 a container may not claim more elements than there are bytes left, all of a message together no more than a budget, and
 nesting is bounded. Every form that peers emit
 is accepted (raw, str8, bin; signed and unsigned integers), extension types are not.
+
+Nearly every message is one small map of plain values. For those python-msgpack is safe once it refuses arrays, long
+maps and extensions, and several times faster: it has the first try, and what it does not give is ours to judge.
 """
 
 import struct
-from collections.abc import Iterable, Mapping, Sequence
-from typing import TypeAlias
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import TypeAlias, TypeGuard
 
 import msgpack
 
@@ -38,6 +41,10 @@ _FIXED_INTEGERS = {
 _RAW_LENGTHS = {0xC4: 1, 0xC5: 2, 0xC6: 4, 0xD9: 1, 0xDA: 2, 0xDB: 4}
 _ARRAY_LENGTHS = {0xDC: 2, 0xDD: 4}
 _MAP_LENGTHS = {0xDE: 2, 0xDF: 4}
+# What python-msgpack may give without us, and what it raises at anything else.
+_PLAIN_STRUCT = {"raw": True, "max_map_len": 15, "max_array_len": 0, "max_ext_len": 0}
+_PLAIN = frozenset((bytes, int, bool, float, type(None)))
+_NOT_PLAIN = (ValueError, msgpack.UnpackException)
 _CONSTANTS: dict[int, Value] = {0xC0: None, 0xC2: False, 0xC3: True}
 
 
@@ -54,6 +61,13 @@ def pack_struct(fields: Mapping[str, object]) -> bytes:
 
 def unpack(encoded: bytes) -> Value:
     """The one value that `encoded` is; `WireError` when it is malformed or something follows it."""
+    try:
+        struct_: object = msgpack.unpackb(encoded, **_PLAIN_STRUCT)
+    except _NOT_PLAIN:
+        pass
+    else:
+        if _is_plain(struct_):
+            return struct_
     value, end = unpack_from(encoded, 0)
     if end != len(encoded):
         raise WireError(f"{len(encoded) - end} bytes follow a msgpack value")
@@ -75,6 +89,33 @@ def unpack_from(encoded: bytes, start: int, budget: Budget | None = None) -> tup
     budget: for several values together; without one the value has a whole budget for itself.
     """
     return _unpack(encoded, start, 0, budget or Budget())
+
+
+def unpack_each(encoded: bytes, start: int, count: int, budget: Budget) -> Iterator[tuple[Value, int]]:
+    """So many values, one after the other, each with where it ends; `WireError` as in `unpack_from`."""
+    at, quick = start, msgpack.Unpacker(max_buffer_size=len(encoded), **_PLAIN_STRUCT)
+    quick.feed(memoryview(encoded)[start:])
+    is_quick = True
+    for _ in range(count):
+        if is_quick:
+            try:
+                struct_: object = quick.unpack()
+            except _NOT_PLAIN:
+                is_quick = False
+            else:
+                if _is_plain(struct_) and 2 * len(struct_) <= budget.elements:
+                    budget.elements -= 2 * len(struct_)
+                    at = start + quick.tell()
+                    yield struct_, at
+                    continue
+                is_quick = False
+        value, at = unpack_from(encoded, at, budget)
+        yield value, at
+
+
+def _is_plain(value: object) -> TypeGuard[dict[bytes, Value]]:
+    """Whether it is a map of plain values, as `_unpack` gives it too."""
+    return type(value) is dict and all(type(item) in _PLAIN for item in value.values())
 
 
 def _unpack(encoded: bytes, at: int, depth: int, budget: Budget) -> tuple[Value, int]:
