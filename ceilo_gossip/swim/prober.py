@@ -10,7 +10,7 @@ Acks are matched by sequence number. Only an answer that came straight from the 
 import math
 from collections import Counter, deque
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from ceilo_gossip.swim.awareness import Awareness
 from ceilo_gossip.swim.claims import Claims
@@ -42,8 +42,8 @@ class _Round:
     timeout_at: float
     deadline: float
     is_indirect: bool = False
-    nacks_expected: int = 0
     nacks: int = 0
+    relays: list[str] = field(default_factory=list)  # those that will nack
 
 
 @dataclass(slots=True)
@@ -175,7 +175,8 @@ class Prober:
         )
         for peer in peers:
             wants_nack = peer.protocol_limit >= _NACK_PROTOCOL
-            current.nacks_expected += wants_nack
+            if wants_nack:
+                current.relays.append(peer.name)
             request = IndirectPing(
                 current.seq_no,
                 target.raw_host,
@@ -193,14 +194,30 @@ class Prober:
 
     def _fail(self, current: _Round, now: float) -> None:
         self._end(current, now)
-        # Nacks that did not come say that we, or our relays, are slow; without any to expect we blame ourselves a bit.
-        missing = current.nacks_expected - current.nacks
-        self._awareness.apply(missing if current.nacks_expected else 1)
+        self._awareness.apply(self._lesson(current))
         self._counters["probes_failed"] += 1
         # The record as it was when we asked: what the member has said of itself since then refutes us.
         asked, known = current.target, self._table.get(current.target.name)
         if known is not None and known.address == asked.address:
             self._claims.suspect(Suspect(asked.incarnation, asked.name, self._table.own_name), now)
+
+    def _lesson(self, current: _Round) -> int:
+        """What a failed probe says of our own health.
+
+        A nack says that we are heard, and hear in time; all of them say as much as an ack. If none came we are slow
+        or deaf, or the relays are; those that are doubted by now are no witnesses. Deviation: memberlist counts each
+        nack that did not come, so that in a pool of which half has died together everybody distrusts himself, and
+        the last deaths are noticed after half a minute.
+        """
+        if not current.relays:
+            return 1
+        living = sum(
+            known is not None and known.state is MemberState.ALIVE for known in map(self._table.get, current.relays)
+        )
+        missing = living - current.nacks
+        if current.nacks:
+            return 0 if missing > 0 else -1
+        return max(0, missing)
 
     def _succeed(self, current: _Round, now: float) -> None:
         self._end(current, now)
@@ -235,7 +252,7 @@ class Prober:
     def receive_nack(self, nack: Nack) -> None:
         """A relay lives and hears us, and has not heard the member we asked for."""
         current = self._round
-        if current is not None and current.seq_no == nack.seq_no and current.nacks < current.nacks_expected:
+        if current is not None and current.seq_no == nack.seq_no and current.nacks < len(current.relays):
             current.nacks += 1
 
     def receive_ping(self, ping: Ping, source: Address) -> None:

@@ -161,18 +161,34 @@ def test_suspect_hears_of_the_suspicion_with_the_ping() -> None:
     raise AssertionError("p2 has not been asked")
 
 
+def failed_probe(*, nacks: int, doubted: int = 0, before: int = 0) -> int:
+    """Our health score after a probe for which three relays were asked; so many nack, and so many are doubted then."""
+    lone = LoneSwim()
+    lone.meet("p2", "p3", "p4", "p5")
+    lone.answers = {"p3", "p4", "p5"}
+    ping = start_round(lone, "p2")
+    lone.run(0.6)
+    lone.swim._awareness.apply(before)
+    for relay in ("p3", "p4", "p5")[:nacks]:
+        lone.hear(Nack(ping.seq_no), relay)
+    for relay in ("p5", "p4", "p3")[:doubted]:
+        lone.hear(Suspect(1, relay, "p9"))
+    lone.answers = set()
+    lone.run(0.4)
+    assert lone.state("p2") is MemberState.SUSPECT
+    return lone.swim.awareness
+
+
 def test_nacks_clear_us_and_their_lack_makes_us_distrust_ourselves() -> None:
-    for nacks, score in ((3, 0), (1, 2), (0, 3)):
-        lone = LoneSwim()
-        lone.meet("p2", "p3", "p4", "p5")
-        lone.answers = {"p3", "p4", "p5"}
-        ping = start_round(lone, "p2")
-        lone.run(0.6)
-        for relay in ("p3", "p4", "p5")[:nacks]:
-            lone.hear(Nack(ping.seq_no), relay)
-        lone.answers = set()
-        lone.run(0.4)
-        assert lone.state("p2") is MemberState.SUSPECT and lone.swim.awareness == score
+    assert failed_probe(nacks=0) == 3
+    assert failed_probe(nacks=0, doubted=1) == 2
+    assert failed_probe(nacks=0, doubted=3) == 0, "who is doubted himself is no witness against us"
+
+
+def test_one_nack_proves_that_we_are_heard_and_all_of_them_say_as_much_as_an_ack() -> None:
+    assert failed_probe(nacks=1, before=4) == 4
+    assert failed_probe(nacks=3, before=4) == 3
+    assert failed_probe(nacks=1, doubted=2, before=4) == 3
 
 
 def test_extra_probe_asks_at_once_and_has_no_consequence() -> None:
