@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 
 from ceilo_gossip.serf.events import UserEventReceived
+from ceilo_gossip.serf.queries import QueryRequest
 from ceilo_gossip.serf.snapshot import from_bytes, to_lines
 from tests.support.serf_agent import (
     LIMIT,
@@ -84,6 +85,14 @@ async def until_told(pool: MixedPool, expected: list[tuple[str, str]], limit: fl
     for member in pool.by_name.values():
         await until(lambda member=member: set(expected) <= set(told(member)), f"{member.name}: {expected}", limit)  # type: ignore[misc]
         assert sorted(told(member)) == sorted(expected), member.name
+
+
+async def until_stored(pool: MixedPool, is_so: Callable[[], bool], what: str) -> None:
+    """Wait for a fact in an agent's snapshot. It writes its last lines only with the next, so give it some: queries."""
+    deadline = time.monotonic() + LIMIT
+    while not is_so():
+        assert time.monotonic() < deadline, f"not in {LIMIT} s: {what}"
+        await pool.ours[0].ask(QueryRequest("anything", timeout=0.6))
 
 
 def note_all(pool: MixedPool) -> None:
@@ -193,7 +202,7 @@ def test_an_agent_that_restarts_with_its_snapshot_is_told_by_ours_what_it_missed
             await until_told(pool, [("before", "x")])
             # The other agent could tell it, too.
             first.kill()
-            await until(lambda: "event-clock: 1" in file.read_text(), "the event in the agent's snapshot")
+            await until_stored(pool, lambda: "event-clock: 1" in file.read_text(), "the event in the agent's snapshot")
             second.kill()
             await pool.until_seen({first.name: "failed", second.name: "failed"}, by=pool.ours, limit=60)
             pool.ours[0].send_event("meanwhile", b"y")
@@ -323,7 +332,7 @@ def test_snapshots_of_the_two_kinds_are_one_format(tmp_path: Path) -> None:
                 return set(from_bytes(theirs.read_bytes(), own_name="ours-3")[0].members)
 
             everybody = {"real-1", "real-2", "real-3", "ours-1", "ours-2"}
-            await until(lambda: remembered() == everybody, "everybody in the agent's snapshot")
+            await until_stored(pool, lambda: remembered() == everybody, "everybody in the agent's snapshot")
             snapshot, skipped = from_bytes(theirs.read_bytes(), own_name="ours-3")
             assert skipped == 0 and snapshot.clock > 0
             member = pool.another_of_ours("ours-3", "127.0.0.13")
