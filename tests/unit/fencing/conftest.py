@@ -69,6 +69,8 @@ class BmcProcess:
 
     def _read(self, seconds: float) -> None:
         assert self.process.stdout is not None
+        if self.process.stdout.closed:
+            return  # It was ended.
         descriptor = self.process.stdout.fileno()
         while select.select([descriptor], [], [], seconds)[0]:
             chunk = os.read(descriptor, 4096)
