@@ -29,9 +29,11 @@ DEFAULT_OPTS = [
 GOSSIP_OPTS = [
     cfg.StrOpt(
         "profile",
-        choices=["lan", "wan", "local"],
+        choices=["lan", "compute", "wan", "local"],
         default="lan",
-        help="How fast members are probed and given up; the profiles are those of memberlist.",
+        help="How fast members are probed and given up. lan, wan and local are memberlist's. compute notices a dead "
+        "host in two thirds of the time of lan, for twice the packets, and gives an agent that stands still up after "
+        "3.5 s instead of 5. Members of one pool may differ; the quickest decides.",
     ),
     cfg.StrOpt(
         "keyring_file",

@@ -23,7 +23,12 @@ from ceilo_gossip.wire.address import Address
 from ceilo_gossip.wire.errors import WireError
 from ceilo_gossip.wire.keyring import Keyring
 
-_PROFILES = {"lan": SwimSettings.lan, "wan": SwimSettings.wan, "local": SwimSettings.local}
+_PROFILES = {
+    "lan": SwimSettings.lan,
+    "compute": SwimSettings.compute,
+    "wan": SwimSettings.wan,
+    "local": SwimSettings.local,
+}
 MAX_DEVICE_NAME = 15  # IFNAMSIZ has room for the closing NUL, too.
 MAX_SOCKET_PATH = 107  # sockaddr_un.sun_path holds 108 bytes with the closing NUL.
 

@@ -53,9 +53,16 @@ class SwimWorld:
     """The members, the links and the clock. The seed decides every loss, delay and choice."""
 
     def __init__(
-        self, count: int, settings: SwimSettings, *, seed: int = 1, loss: float = 0.0, meta: bytes = b""
+        self,
+        count: int,
+        settings: SwimSettings,
+        *,
+        seed: int = 1,
+        loss: float = 0.0,
+        meta: bytes = b"",
+        others: SwimSettings | None = None,
     ) -> None:
-        """`count` members that know nobody yet; see `introduce` and `join`."""
+        """`count` members that know nobody yet; see `introduce` and `join`. others: settings of each second one."""
         self.now = 0.0
         self.loss = loss
         self.datagrams = 0
@@ -64,7 +71,7 @@ class SwimWorld:
         self.stream_bytes = 0
         self.on_event: Callable[[Simulated, SwimEvent], None] = lambda member, event: None
         self.rng = random.Random(seed)
-        self._settings = settings
+        self._settings = (settings, others or settings)
         self._queue: list[tuple[float, int, Callable[..., None], tuple[object, ...]]] = []
         self._order = 0
         self.members = [self._start(number, meta) for number in range(count)]
@@ -74,7 +81,7 @@ class SwimWorld:
         name, address = f"host-{number}", Address(str(ipaddress.ip_address(_FIRST_HOST + number)), PORT)
         swim = Swim(
             Identity(name, address, meta),
-            self._settings,
+            self._settings[number % 2],
             local_state=lambda: b"",
             ack_payload=lambda: b"",
             rng=random.Random(self.rng.getrandbits(64)),
@@ -102,7 +109,9 @@ class SwimWorld:
             table = member.swim.table
             table._records = records.copy()
             table._order = order[start:] + order[:start]
-            member.swim._push_pull_at = self.now + self.rng.uniform(0.0, push_pull_interval(self._settings, len(names)))
+            member.swim._push_pull_at = self.now + self.rng.uniform(
+                0.0, push_pull_interval(self._settings[0], len(names))
+            )
             self._flush(member)
 
     def join(self, contacts: Sequence[Simulated]) -> None:

@@ -15,6 +15,7 @@ from ceilo_gossip.conf import opts
 from ceilo_gossip.conf.errors import ConfError
 from ceilo_gossip.conf.settings import AgentSettings, parse_address, read_settings
 from ceilo_gossip.contract.networks import Network
+from ceilo_gossip.swim.settings import SwimSettings
 from ceilo_gossip.wire.address import Address
 
 SECRET = b"0123456789abcdef0123456789abcdef"
@@ -58,6 +59,14 @@ def read(tmp_path: pathlib.Path) -> Read:
         return read_settings(conf)
 
     return reading
+
+
+def test_each_gossip_profile_can_be_chosen_and_lan_is_what_one_gets(read: Read, good: Sections) -> None:
+    assert read(good).swim == SwimSettings.lan()
+    (profile,) = (option for option in opts.GOSSIP_OPTS if option.name == "profile")
+    for name in profile.type.choices:
+        good["gossip"]["profile"] = name
+        assert read(good).swim == getattr(SwimSettings, name)()
 
 
 def test_good_configuration_becomes_settings(good: Sections, read: Read) -> None:

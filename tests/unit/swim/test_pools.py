@@ -1,5 +1,7 @@
 """Pools of bare cores in virtual time: what holds for all of them together."""
 
+from collections.abc import Callable
+
 import pytest
 
 from ceilo_gossip.swim.events import MemberFailed, SwimEvent
@@ -45,6 +47,28 @@ def test_packets_that_get_lost_kill_nobody_and_save_nobody(seed: int) -> None:
     world.introduce()
     world.run(60)
     assert kill_some(world, 1, within=25)
+
+
+@pytest.mark.parametrize("profile", [SwimSettings.lan, SwimSettings.compute])
+@pytest.mark.parametrize("length", [1.0, 3.0])
+def test_process_that_stands_still_for_a_while_is_not_given_up(
+    profile: Callable[[], SwimSettings], length: float
+) -> None:
+    world = SwimWorld(20, profile(), seed=1)
+    world.introduce()
+    wrong = []
+    world.on_event = lambda _, event: wrong.append(event) if is_false(world, event) else None
+    for _ in range(20):
+        world.pause(world.rng.choice(world.members), length)
+        world.run(10)
+    assert wrong == []
+
+
+def test_members_of_different_profiles_live_in_one_pool_and_agree() -> None:
+    world = SwimWorld(20, SwimSettings.lan(), seed=1, others=SwimSettings.compute())
+    world.introduce()
+    world.run(60)
+    assert kill_some(world, 2, within=10)
 
 
 def test_pool_whose_members_all_join_at_once_finds_itself() -> None:

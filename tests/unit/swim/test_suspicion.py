@@ -83,6 +83,15 @@ def test_profiles_are_memberlists() -> None:
     assert (SwimSettings.local().probe_timeout, SwimSettings.local().indirect_checks) == (0.2, 1)
 
 
+@pytest.mark.parametrize(("members", "minimum"), [(5, 3.0), (10, 3.0), (20, 3.903), (100, 6.0), (1000, 9.0)])
+def test_our_own_profile_gives_up_sooner_and_wants_more_accusers_for_it(members: int, minimum: float) -> None:
+    ours, lan = SwimSettings.compute(), SwimSettings.lan()
+    bounds = suspicion_bounds(ours, members)
+    assert bounds.minimum == pytest.approx(minimum) and bounds.minimum < suspicion_bounds(lan, members).minimum
+    assert bounds.confirmations == (4 if members > 5 else 0)
+    assert (ours.gossip_interval, ours.push_pull_interval) == (lan.gossip_interval, lan.push_pull_interval)
+
+
 def test_the_suspicion_that_runs_out_next_is_known_whatever_happened_before() -> None:
     rng = random.Random(5)
     suspicions, running, now = Suspicions(), {}, 0.0
