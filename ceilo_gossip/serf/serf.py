@@ -162,6 +162,7 @@ class Serf:
                 )
             )
             self._coordinates.forget_all_but(self._roster)
+            self._swim.table.answers.forget_all_but(self._roster)
         if self.phase is not Phase.RUNNING:
             self._leaving.handle_timer(now)
             self._drain(now)

@@ -3,6 +3,7 @@
 Kept apart from the records: it changes with each ack, is ours alone, and exists only for whom we have asked.
 """
 
+from collections.abc import Container
 from dataclasses import dataclass
 
 
@@ -51,3 +52,8 @@ class Answers:
     def forget(self, name: str) -> None:
         self._answers.pop(name, None)
         self._untold.discard(name)
+
+    def forget_all_but(self, members: Container[str]) -> None:
+        """Others are known no more; those asked long after their end are not forgotten with their record."""
+        for name in [name for name in self._answers if name not in members]:
+            self.forget(name)

@@ -1,12 +1,16 @@
 """The suspicions that run in one pool, by member, and which of them ends next.
 
 A storm may doubt hundreds at once, and the end of the first is asked for after every packet: so the ends are kept in
-a heap. A confirmation moves an end and leaves its old entry behind, to be skipped when it comes up.
+a heap. A confirmation moves an end and leaves its old entry behind, to be skipped when it comes up, and so does a
+refutation; when most entries are such remains the heap is made anew.
 """
 
 import heapq
 
 from ceilo_gossip.swim.suspicion import Suspicion, SuspicionBounds
+
+# Remains that are left alone; also the most that a quiet pool ever has.
+_REMAINS = 64
 
 
 class Suspicions:
@@ -29,14 +33,14 @@ class Suspicions:
         assert name not in self._running
         suspicion = Suspicion(accuser, now, bounds)
         self._running[name] = suspicion
-        heapq.heappush(self._ends, (suspicion.deadline, name))
+        self._push(name, suspicion)
 
     def confirm(self, name: str, accuser: str) -> bool:
         """Somebody else doubts it too; False when that adds nothing."""
         suspicion = self._running[name]
         if not suspicion.confirm(accuser):
             return False
-        heapq.heappush(self._ends, (suspicion.deadline, name))
+        self._push(name, suspicion)
         return True
 
     def end(self, name: str) -> None:
@@ -65,5 +69,13 @@ class Suspicions:
         """Give every suspect the seconds in which we were not able to hear it."""
         for suspicion in self._running.values():
             suspicion.forgive(stalled)
+        self._make_anew()
+
+    def _push(self, name: str, suspicion: Suspicion) -> None:
+        heapq.heappush(self._ends, (suspicion.deadline, name))
+        if len(self._ends) > _REMAINS + 2 * len(self._running):
+            self._make_anew()
+
+    def _make_anew(self) -> None:
         self._ends = [(suspicion.deadline, name) for name, suspicion in self._running.items()]
         heapq.heapify(self._ends)

@@ -22,6 +22,7 @@ ACCUSERS = st.sampled_from((*PEERS, "me", "p9"))
 INCARNATIONS = st.integers(1, 3) | st.integers(0, 6) | st.sampled_from([MAX_INCARNATION - 1, MAX_INCARNATION])
 GONE = (MemberState.DEAD, MemberState.LEFT)
 ELSEWHERE = Address("10.0.0.200", 7946)
+VICTIM = Address("192.0.2.66", 53)  # nobody's home
 CLAIMS = st.one_of(
     st.builds(
         lambda name, incarnation, meta, is_moved: alive(
@@ -94,6 +95,16 @@ class Claims(RuleBasedStateMachine):
     def somebody_asks(self, seq_no: int, name: str) -> None:
         self.lone.hear(Ping(seq_no, name))
         self.lone.hear(IndirectPing(seq_no, address_of("p3").raw_host, 0, name, True))
+
+    @rule(seq_no=st.integers(0, 2**32 - 1), name=MEMBERS | st.just("p9"), source=MEMBERS | st.just("p9"))
+    def somebody_wants_us_to_send_elsewhere(self, seq_no: int, name: str, source: str) -> None:
+        victim = VICTIM.raw_host
+        self.lone.hear(Ping(seq_no, "me", victim, 53, source))
+        self.lone.hear(IndirectPing(seq_no, victim, 53, name, True, victim, 53, source))
+
+    @rule(name=MEMBERS)
+    def the_owner_asks(self, name: str) -> None:
+        assert self.lone.swim.probe(name, self.lone.now) == (name != "me" and self.lone.state(name) is not None)
 
     @rule(answering=st.sets(st.sampled_from(PEERS)), seconds=st.sampled_from([0.05, 0.7, 3.0, 40.0]))
     def time_passes(self, answering: set[str], seconds: float) -> None:
@@ -173,7 +184,8 @@ class Claims(RuleBasedStateMachine):
 
     @invariant()
     def what_we_say_can_be_read(self) -> None:
-        for message, _ in self.lone.sent():
+        for message, where in self.lone.sent():
+            assert where != VICTIM, "a packet to us made us send to a stranger"
             if isinstance(message, Alive) and message.member == "me":
                 assert message.incarnation <= self.lone.swim.table.own.incarnation
 

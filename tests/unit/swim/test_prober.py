@@ -145,6 +145,14 @@ def test_answer_to_an_older_question_takes_nothing_back() -> None:
     assert answers.get("p2") == Answer(5.0, 0.5) and answers.take_untold() == {}
 
 
+def test_answers_of_those_that_nobody_knows_any_more_are_forgotten() -> None:
+    answers = Answers()
+    answers.keep("p2", 5.0, 0.25)
+    answers.keep("p3", 5.0, 0.25)
+    answers.forget_all_but({"p3"})
+    assert answers.get("p2") is None and answers.take_untold() == {"p3": 5.0}
+
+
 def test_suspect_hears_of_the_suspicion_with_the_ping() -> None:
     lone = LoneSwim()
     lone.meet("p2", "p3", "p4")

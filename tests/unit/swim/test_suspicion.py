@@ -114,3 +114,13 @@ def test_the_suspicion_that_runs_out_next_is_known_whatever_happened_before() ->
             assert running.pop(expired).deadline <= now
             suspicions.end(expired)
         assert all(one.deadline > now for one in running.values()) and len(suspicions) == len(running)
+
+
+def test_suspicions_that_come_and_go_leave_nothing_behind() -> None:
+    suspicions, bounds = Suspicions(), suspicion_bounds(LAN, 20)
+    suspicions.start("p1", "a", 0.0, bounds)
+    for number in range(1, 10_000):
+        suspicions.start("p2", "a", 0.001 * number, bounds)
+        suspicions.confirm("p2", "b")
+        suspicions.end("p2")
+    assert len(suspicions._ends) < 100 and suspicions.next_deadline == pytest.approx(31.224, abs=0.002)
