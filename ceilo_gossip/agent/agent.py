@@ -121,7 +121,7 @@ class Agent:
 
     async def fresh_verdicts(self, hosts: Sequence[str] | None) -> Answer:
         """Ask the witnesses, wait until a majority answered on every network or `FRESH_WAIT` is over, then answer."""
-        look = FreshLook(self._judge, self._watch, self._carry, asked_at=self._clock())
+        look = FreshLook(self._judge, self._watch, self._carry, hosts=hosts, asked_at=self._clock())
         while not look.step(self._clock()):
             await asyncio.sleep(LOOK_INTERVAL)
         return self._answers.verdicts(hosts, asked_at=look.asked_at)

@@ -5,7 +5,7 @@ it and arms one timer.
 """
 
 import datetime
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 
 from oslo_log import log
 
@@ -83,9 +83,9 @@ class Watch:
         instants = (self._judge.get_timer(), self._announcer.get_timer(), self._look_at)
         return min((instant for instant in instants if instant is not None), default=None)
 
-    def ask_now(self, now: float) -> None:
-        """Ask the witnesses on every network at once."""
-        self._judge.ask_now(now)
+    def ask_now(self, now: float, hosts: Iterable[str] | None = None) -> None:
+        """Ask the witnesses on every network at once, and those of `hosts` (None: of all) that are thought dead."""
+        self._judge.ask_now(now, hosts)
         self._carry(now)
 
     def take_answers(self, now: float) -> None:

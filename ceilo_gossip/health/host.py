@@ -8,9 +8,10 @@ Nothing here waits: settling and deciding whom to ask are the judge's. The rules
   only after we found it DOWN did not say good-bye: somebody ordered its pool to forget it (Serf's force-leave), and
   what was known about it stays true.
 * The pool gave it up: DOWN, once a majority of witnesses has answered questions asked since then and the host itself
-  has left ours unanswered for the answer grace. A member that comes out of a partition gives up everybody it could not
-  reach there, and its peers hear of it before they hear of its return. What the pool gave up while we had no quorum
-  there counts from the moment at which we regained it: until then we could not hear anybody.
+  has left ours unanswered for the answer grace. An answer speaks for it for its lifetime. A member that comes out of a
+  partition gives up everybody it could not reach there, and its peers hear of it before they hear of its return. What
+  the pool gave up while we had no quorum there counts from the moment at which we regained it: until then we could not
+  hear anybody.
 * The pool does not have it: DOWN if it was seen there before, the host says it is on this network, has been known for
   the grace time, others are seen there, and a majority of witnesses has answered questions asked since; else UNKNOWN. A
   host that nobody ever saw there did not lose the network: a wrong configuration or a firewall is the likelier cause.
@@ -143,16 +144,18 @@ class HostEvidence:
         if self.is_planned_stop:
             return Look(NetworkState.UNKNOWN, "the host left on purpose")
         if sighting is not None and sighting.presence is Presence.DEAD:
-            return self._look_at_dead(sighting, quorum, grace=settings.answer_grace, now=now)
+            return self._look_at_dead(sighting, quorum, settings=settings, now=now)
         grace = settings.absence_grace
         return self._look_at_absent(network, quorum, others_present=others_present, grace=grace, now=now)
 
-    def _look_at_dead(self, sighting: Sighting, quorum: Quorum, *, grace: float, now: float) -> Look:
+    def _look_at_dead(self, sighting: Sighting, quorum: Quorum, *, settings: JudgeSettings, now: float) -> Look:
         given_up_at = max(sighting.changed_at, self._doubtful_until.get(sighting.network, sighting.changed_at))
-        if self._answered.get(sighting.network, given_up_at - 1.0) >= given_up_at:
-            return Look(NetworkState.UNKNOWN, "the pool gave it up, yet it answers us")
+        answered_at = self._answered.get(sighting.network, given_up_at - 1.0)
+        if answered_at >= given_up_at and now < answered_at + settings.answer_lifetime:
+            due_at = answered_at + settings.answer_lifetime
+            return Look(NetworkState.UNKNOWN, "the pool gave it up, yet it answers us", due_at=due_at)
         trouble_at = sighting.changed_at if sighting.suspected_at is None else sighting.suspected_at
-        due_at = given_up_at + grace
+        due_at = given_up_at + settings.answer_grace
         if now < due_at:
             return Look(
                 NetworkState.UNKNOWN,

@@ -103,10 +103,16 @@ class Judge:
         self._watched = frozenset(networks) & frozenset(self._quorums)
         self._move_quorums(now)
 
-    def ask_now(self, now: float) -> None:
-        """Ask the witnesses on every network at once; `answer` says what came of it."""
+    def ask_now(self, now: float, hosts: Iterable[str] | None = None) -> None:
+        """Ask the witnesses on every network at once, and those of `hosts` (None: of all) that a pool gave up.
+
+        `answer` says what came of it. A host whose network is back answers at once, long before its pool has noticed.
+        """
         for quorum in self._quorums.values():
             quorum.ask_at_once(now)
+        for host in sorted(self._hosts if hosts is None else set(hosts) & set(self._hosts)):
+            for network in self._quorums:
+                self._ask_if_given_up(host, network)
         self._take_questions(now)
 
     def handle_timer(self, now: float) -> None:
@@ -332,9 +338,12 @@ class Judge:
         for host in sorted(self._hosts):
             evidence = self._hosts[host].evidence
             evidence.note_blindness(network, now)
-            sighting = evidence.sighting(network)
-            if sighting is not None and sighting.presence is Presence.DEAD:
-                self._events.append(AskHost(network, host))
+            self._ask_if_given_up(host, network)
+
+    def _ask_if_given_up(self, host: str, network: Network) -> None:
+        sighting = self._hosts[host].evidence.sighting(network)
+        if sighting is not None and sighting.presence is Presence.DEAD:
+            self._events.append(AskHost(network, host))
 
     def _note_phase(self, network: Network, quorum: Quorum) -> bool:
         """Tell of a change; whether everybody has to be judged anew, as when a quorum is lost or regained."""

@@ -16,6 +16,7 @@ class JudgeSettings:
     settle_max     how long a host's other networks may keep a first DOWN waiting, seconds
     absence_grace  how long a host may be missing from a pool it says it is in before that counts, seconds
     answer_grace   how long a host that the pool gave up may take to answer us all the same, seconds
+    answer_lifetime  how long such an answer speaks for the host, seconds
     """
 
     own: str
@@ -25,12 +26,13 @@ class JudgeSettings:
     settle_max: float = 3.0
     absence_grace: float = 60.0
     answer_grace: float = 0.5  # memberlist's probe timeout on a LAN, several hundred round trips.
+    answer_lifetime: float = 12.0  # Within it the pool dials a failed member (10 s), and sees it alive if it is.
 
     def __post_init__(self) -> None:
         if not self.networks:
             raise ValueError("a judge needs at least one network")
-        if self.settle_max < 0 or self.absence_grace <= 0 or self.answer_grace <= 0:
-            raise ValueError("settle_max must not be negative, absence_grace and answer_grace must be positive")
+        if self.settle_max < 0 or min(self.absence_grace, self.answer_grace, self.answer_lifetime) <= 0:
+            raise ValueError("settle_max must not be negative, the graces and answer_lifetime must be positive")
         if self.quorum.own != self.own:
             raise ValueError("the judge and its quorum disagree on this host's name")
 

@@ -215,7 +215,7 @@ class AgentProcess:
         """Answer `get_verdicts` after a fresh look, in a thread of the process."""
 
         def look() -> None:
-            look = FreshLook(self.judge, self.watch, self._carry, asked_at=self._clock())
+            look = FreshLook(self.judge, self.watch, self._carry, hosts=hosts, asked_at=self._clock())
             while not look.step(self._clock()):
                 self.process.sleep(LOOK_INTERVAL)
             reply(self._answers.verdicts(hosts, asked_at=look.asked_at))

@@ -98,7 +98,8 @@ def draw(rng: random.Random, *, hosts: int | None = None) -> Cluster:
 
 
 def _draw_size(rng: random.Random) -> int:
-    return rng.randint(4, 12) if rng.random() < 0.96 else rng.randint(13, 40)
+    chance = rng.random()
+    return rng.randint(4, 8) if chance < 0.75 else rng.randint(9, 12) if chance < 0.97 else rng.randint(13, 30)
 
 
 def _draw_electorate(

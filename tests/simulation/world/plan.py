@@ -34,7 +34,7 @@ def draw_plan(seed: int, *, hosts: int | None = None, seconds: float | None = No
     """Draw everything from the seed; `hosts` and `seconds` replace what would be drawn."""
     rng = random.Random(f"plan/{seed}")
     cluster = draw(rng, hosts=hosts)
-    stop_at = rng.uniform(40.0, 110.0)
+    stop_at = rng.uniform(35.0, 90.0)
     if seconds is not None:
         stop_at = max(FIRST_FAULT + 5.0, seconds - RECOVERY)
     steps = sorted(draw_steps(rng, cluster, stop_at), key=lambda step: step.at)

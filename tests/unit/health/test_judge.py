@@ -229,6 +229,32 @@ def test_outage_of_a_whole_network_leaves_candidates_to_tell_of_other_deaths() -
     assert world.states("cmp-1") == (DOWN, UNKNOWN, DOWN)
 
 
+def test_accused_host_is_asked_with_the_witnesses_before_anybody_acts() -> None:
+    world = World()
+    world.kill("cmp-1", STORAGE)
+    world.take()
+
+    asked_at = world.now
+    world.judge.ask_now(asked_at, ["cmp-1"])
+
+    assert world.asked_hosts() == {(Network.STORAGE, "cmp-1")}
+    world.answer(EVERYWHERE, ("ctl-2", "ctl-3", "cmp-1"))
+    fresh = world.judge.answer(asked_at=asked_at, now=world.now)["cmp-1"]
+    assert fresh.networks[Network.STORAGE] is UNKNOWN
+
+
+def test_answer_of_a_host_that_was_given_up_speaks_for_it_for_a_while_only() -> None:
+    world = World()
+    world.kill("cmp-1", STORAGE)
+    world.answer(STORAGE, ("cmp-1",))
+    world.pass_time(1.0)
+    assert world.states("cmp-1") == (UP, UNKNOWN, UP)
+
+    world.pass_time(12.0)
+
+    assert world.states("cmp-1") == (UP, DOWN, UP)
+
+
 def test_roster_holds_who_said_where_it_is_and_did_not_leave() -> None:
     world = World()
     world.see("cmp-1", EVERYWHERE, Presence.LEFT)

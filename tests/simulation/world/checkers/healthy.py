@@ -5,8 +5,8 @@ from tests.simulation.world.facts import Fact, FencedOff
 
 PROMISE = "a healthy host is never fenced"
 # Seconds between the last instant of a host's trouble and the loss of its power: a look may be as old as its lifetime
-# (3 s) when the BMC is asked, the BMC has 10 s, and gossip takes some seconds to see that the trouble is over.
-MEMORY = 25.0
+# (3 s) when the BMC is asked, and the BMC has 10 s, and a second or two to carry out what it was told.
+MEMORY = 15.0
 
 
 class HealthyHostsLive:
