@@ -40,7 +40,7 @@ from tests.simulation.world.fabric import ARRAY, PORT, Fabric, Impairment
 from tests.simulation.world.facts import Fact, FencedOff, ProgramFault, RunsChanged, SecondPassed
 from tests.simulation.world.faults import TABLE, Step
 from tests.simulation.world.kernel import START, Clock, Kernel
-from tests.simulation.world.machine import Machine
+from tests.simulation.world.machine import Machine, System
 from tests.simulation.world.nova import Nova, NovaCompute
 from tests.simulation.world.telemetry import Telemetry
 from tests.simulation.world.trace import Trace, listening
@@ -374,6 +374,12 @@ class World:
         self.trace.note("the faults stop", actor="fault")
         for token in list(self._undo):
             self._undo.pop(token)()
+        for name in self.cluster.controllers:
+            # A cloud without controllers cannot be recovered by anybody but people, who switch them on again.
+            self.machines[name].has_feed = True
+            if self.machines[name].system is System.PANICKED:
+                self.machines[name].reset("an operator does what people do first")
+            self.machines[name].power_on("an operator does what people do first")
 
     def ask_witness(self, source: str, witness: str, host: str, reply: Callable[[Reply], None]) -> None:
         """An engine on `source` asks `witness` about `host`, over the message bus."""
