@@ -52,7 +52,7 @@ class Plan:
 
 async def measure(plan: Plan, directory: Path, say: gossip_measure.Say) -> Results:
     """Carry out the plan with files in `directory`."""
-    began = datetime.datetime.now(datetime.UTC)
+    heading = _heading()
     async with _sides(plan, directory) as sides:
         await gossip_measure.gather(sides, say)
         await asyncio.sleep(plan.settle)
@@ -67,7 +67,7 @@ async def measure(plan: Plan, directory: Path, say: gossip_measure.Say) -> Resul
         except AssertionError as error:
             trouble = str(error)  # What was measured before, perhaps for an hour, is worth a table.
     return Results(
-        heading=_heading(began),
+        heading=heading,
         hosts=plan.hosts,
         idle=idle,
         soak=soak,
@@ -97,10 +97,12 @@ async def _sides(plan: Plan, directory: Path) -> AsyncIterator[Sequence[Side]]:
                 await side.stop()
 
 
-def _heading(began: datetime.datetime) -> str:
+def _heading() -> str:
+    """When and on what it runs, and how busy the machine is with something else."""
     serf = subprocess.run(["serf", "version"], capture_output=True, text=True, check=True).stdout.splitlines()[0]
     return (
-        f"{began:%Y-%m-%d %H:%M} UTC, {os.cpu_count()} cores, Linux {platform.release()}, "
+        f"{datetime.datetime.now(datetime.UTC):%Y-%m-%d %H:%M} UTC, {os.cpu_count()} cores with a load average of "
+        f"{os.getloadavg()[1]:.1f} in the five minutes before, Linux {platform.release()}, "
         f"Python {platform.python_version()}, serf {serf}."
     )
 
