@@ -1,23 +1,23 @@
-"""Pools in which Debian's Serf agents and our members live together, on a loopback network that nothing else sees.
+"""Pools in which Debian's Serf agents and our members live together.
 
-Agents are real processes; ours are endpoints in the test's own event loop. All of them are looked at in the same way:
-`sees()` tells what a member believes of each other, in Serf's words. Needs root, for a network namespace of its own,
-so that ports are always free. Whatever happens, no process and no namespace outlives the test.
+They live on a loopback network that nothing else sees, or each in a network namespace of its own (`space`). Agents are
+real processes; ours are endpoints in the test's own event loop, or, in a namespace, in that of a thread. All of them
+are looked at in the same way: `sees()` tells what a member believes of each other, in Serf's words. Needs root.
+Whatever happens, no process and no namespace outlives the test.
 """
 
 import asyncio
 import contextlib
-import json
 import os
 import random
 import re
 import signal
 import subprocess
 import time
-from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol, TypeVar
 
 from ceilo_gossip.serf.events import (
     Event,
@@ -38,13 +38,17 @@ from ceilo_gossip.transport.endpoint import Endpoint
 from ceilo_gossip.wire.address import Address
 from ceilo_gossip.wire.keyring import Keyring
 from minicloud import kernel
+from tests.support.loop_thread import LoopThread
+from tests.support.private_networks import Namespace
+from tests.support.serf_rpc import SerfRpc, SerfRpcError
 
 GOSSIP_PORT = 7946
 RPC_PORT = 7373
 # Seconds until something that takes a moment counts as never: the machine may be loaded.
 LIMIT = 15.0
-# Each look at an agent is a process that takes 20 ms of a core.
+# A look takes a millisecond of a core; there are up to a hundred members to look at.
 POLL_INTERVAL = 0.2
+T = TypeVar("T")
 PROFILES: Mapping[str, Callable[[], SwimSettings]] = {"lan": SwimSettings.lan, "local": SwimSettings.local}
 _WORDS = {
     MemberState.ALIVE: "alive",
@@ -125,36 +129,48 @@ def _nft(*rules: str) -> None:
 class RealAgent:
     """One process of Debian's `serf agent`."""
 
-    def __init__(self, name: str, host: str, directory: Path, *, keyring: Keyring | None, profile: str) -> None:
+    def __init__(
+        self,
+        name: str,
+        host: str,
+        directory: Path,
+        *,
+        keyring: Keyring | None,
+        profile: str,
+        space: Namespace | None = None,
+    ) -> None:
+        """host: the address that it is bound to. space: where it lives; None for where the caller is."""
         self.name = name
-        self.host = host
-        self._directory = directory
+        self.move(host, space)
+        # Two may have one name, and one may have several hosts.
+        self._files = directory / host
         self._log = directory / f"{host}.log"
-        self._options = [
-            f"-node={name}",
-            f"-bind={host}:{GOSSIP_PORT}",
-            f"-rpc-addr={host}:{RPC_PORT}",
-            f"-profile={profile}",
-            "-log-level=debug",
-        ]
+        self._options = [f"-node={name}", f"-profile={profile}", "-log-level=debug"]
         if keyring is not None:
             self._keyring_file.touch(mode=0o600)
             self._keyring_file.write_text(keyring.to_json(), encoding="utf-8")
             self._options.append(f"-keyring-file={self._keyring_file}")
         self._process: subprocess.Popen[bytes] | None = None
+        self._rpc: SerfRpc | None = None
 
     async def start(self, *, tags: Mapping[str, str] | None = None, join: str | None = None) -> None:
         """Run it until it can be asked; AssertionError, with its log, when it ends instead."""
         self.launch(tags=tags, join=join)
         async with asyncio.timeout(LIMIT):
-            while (await self._run("members")).returncode != 0:
+            while self._rpc is None:
                 assert self.exit_status is None, f"{self.name} ended:\n{self.log}"
-                await asyncio.sleep(POLL_INTERVAL)
+                with contextlib.suppress(OSError, SerfRpcError):
+                    self._rpc = await SerfRpc.connect(self._space, self.host, RPC_PORT)
+                    return
+                await asyncio.sleep(POLL_INTERVAL / 4)
 
     def launch(self, *, tags: Mapping[str, str] | None = None, join: str | None = None) -> None:
         """Run it, without waiting for anything; it ends at the latest with us."""
         assert self.exit_status is not None or self._process is None, f"{self.name} runs already"
-        command = ["serf", "agent", *self._options, *(f"-tag={key}={value}" for key, value in (tags or {}).items())]
+        self._hang_up()
+        command = [*self._inside, "serf", "agent", f"-bind={self.host}:{GOSSIP_PORT}"]
+        command += [f"-rpc-addr={self.host}:{RPC_PORT}", *self._options]
+        command += [f"-tag={key}={value}" for key, value in (tags or {}).items()]
         if join is not None:
             command.append(f"-join={join}")
         with self._log.open("ab") as log:
@@ -166,9 +182,16 @@ class RealAgent:
                 preexec_fn=lambda: kernel.die_with_parent(signal.SIGKILL),
             )
 
+    def move(self, host: str, space: Namespace | None) -> None:
+        """Live elsewhere from the next start on."""
+        self.host = host
+        self._space = space
+        # nsenter becomes what it runs, so the process is the agent itself.
+        self._inside = [] if space is None else ["nsenter", f"--net={space.path}"]
+
     def answer(self, query: str, command: str) -> None:
         """Answer queries of this name, from the next start on, with what a shell command prints."""
-        script = self._directory / f"{self.host}-{query}.sh"
+        script = Path(f"{self._files}-{query}.sh")
         script.write_text(f"#!/bin/sh\n{command}\n", encoding="utf-8")
         script.chmod(0o700)
         self._options.append(f"-event-handler=query:{query}={script}")
@@ -201,7 +224,7 @@ class RealAgent:
 
     @property
     def _keyring_file(self) -> Path:
-        return self._directory / f"{self.host}.keyring"
+        return Path(f"{self._files}.keyring")
 
     @property
     def stored_keyring(self) -> Keyring | None:
@@ -237,9 +260,13 @@ class RealAgent:
         return done.stdout
 
     async def sees(self) -> Mapping[str, Seen]:
-        """`serf members -format=json`, whole."""
-        members = json.loads(await self.ask("members", "-format=json"))["members"]
-        return {one["name"]: Seen(one["status"], one["addr"], one["tags"]) for one in members}
+        """What `serf members` prints."""
+        members = await (await self._connected()).member_records()
+        return {name: Seen(one.status, one.address, one.tags) for name, one in members.items()}
+
+    async def figures(self) -> Mapping[str, Mapping[str, str]]:
+        """What `serf info` prints, by section."""
+        return await (await self._connected()).figures()
 
     async def round_trip(self, one: str, other: str) -> float | None:
         """What `serf rtt` estimates, in seconds; None when the agent does not know where one of them is."""
@@ -254,12 +281,24 @@ class RealAgent:
 
     def kill(self) -> None:
         """End it without a word; it is gone when this returns. No error when it is gone already."""
+        self._hang_up()
         if self._process is not None:
             self._process.kill()
             self._process.wait()
 
+    async def _connected(self) -> SerfRpc:
+        assert self.exit_status is None, f"{self.name} ended:\n{self.log}"
+        if self._rpc is None:
+            self._rpc = await SerfRpc.connect(self._space, self.host, RPC_PORT)
+        return self._rpc
+
+    def _hang_up(self) -> None:
+        if self._rpc is not None:
+            self._rpc.close()
+            self._rpc = None
+
     async def _run(self, *words: str) -> subprocess.CompletedProcess[str]:
-        command = ["serf", words[0], f"-rpc-addr={self.host}:{RPC_PORT}", *words[1:]]
+        command = [*self._inside, "serf", words[0], f"-rpc-addr={self.host}:{RPC_PORT}", *words[1:]]
         process = await asyncio.create_subprocess_exec(
             *command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT
         )
@@ -279,20 +318,27 @@ class OurMember:
 
     stored_keyring: its "disk"; a changed keyring is put there before it is used, and the next start reads it.
     replies: query name to what it answers.
+    reconnect_interval: how often it dials a failed member; None for what is shipped.
     """
 
-    def __init__(self, name: str, host: str, *, keyring: Keyring | None, profile: str) -> None:
+    def __init__(
+        self, name: str, host: str, *, keyring: Keyring | None, profile: str, space: Namespace | None = None
+    ) -> None:
+        """host: the address that it is bound to. space: where it lives; None for where the caller is."""
         self.name = name
         self.host = host
         self.events: list[Event] = []
         self.stored_keyring = keyring
         self.replies: dict[str, bytes] = {}
+        self.reconnect_interval: float | None = None
         self._swim = PROFILES[profile]()
         self._endpoint: Endpoint | None = None
+        self._space = space
+        self._thread: LoopThread | None = None
 
     @property
     def serf(self) -> Serf:
-        """The member that runs now."""
+        """The member that runs now. One that lives in a namespace may be asked for figures here, and nothing else."""
         assert self._endpoint is not None, f"{self.name} does not run"
         return self._endpoint.serf
 
@@ -315,16 +361,32 @@ class OurMember:
             swim=self._swim,
             snapshot=snapshot,
         )
+        if self.reconnect_interval is not None:
+            settings = replace(settings, reconnect_interval=self.reconnect_interval)
         self.events.clear()
         serf = Serf(settings, rng=random.Random(), now=time.monotonic())
         endpoint = Endpoint(serf, bind=address, clock=time.monotonic, on_event=self._take)
-        await endpoint.start()
+        if self._space is not None:
+            self._thread = LoopThread(self.name, self._space)
+        await self._there(endpoint.start)
         self._endpoint = endpoint
-        serf.join([Address(host, GOSSIP_PORT) for host in join], time.monotonic())
-        endpoint.poke()
+        await self.act(lambda serf, now: serf.join([Address(host, GOSSIP_PORT) for host in join], now))
+
+    async def act(self, deed: Callable[[Serf, float], T]) -> T:
+        """Do something with the member, or ask it something, where it lives."""
+        endpoint = self._endpoint
+        assert endpoint is not None, f"{self.name} does not run"
+
+        async def there() -> T:
+            result = deed(endpoint.serf, time.monotonic())
+            endpoint.poke()
+            return result
+
+        return await self._there(there)
 
     def set_tags(self, tags: Mapping[str, str]) -> None:
-        """Announce other tags."""
+        """Announce other tags; only for one that lives in the caller's loop."""
+        assert self._thread is None, "use act()"
         self.serf.set_tags(tags, time.monotonic())
         self._poke()
 
@@ -360,10 +422,9 @@ class OurMember:
 
     async def ask(self, request: QueryRequest) -> Replies:
         """Ask the pool a query, and wait for its end."""
-        number = self.serf.query(request, time.monotonic())
-        self._poke()
+        number = await self.act(lambda serf, now: serf.query(request, now))
         async with asyncio.timeout(LIMIT):
-            while not any(isinstance(event, QueryFinished) and event.id == number for event in self.events):
+            while not any(isinstance(event, QueryFinished) and event.id == number for event in list(self.events)):
                 await asyncio.sleep(POLL_INTERVAL)
         acks = [event.member for event in self.events if isinstance(event, QueryAcked) and event.id == number]
         answers = [event for event in self.events if isinstance(event, QueryAnswered) and event.id == number]
@@ -371,22 +432,31 @@ class OurMember:
 
     async def leave(self) -> None:
         """Leave in good order, to the end."""
-        self.serf.leave(time.monotonic())
-        self._poke()
+        await self.act(lambda serf, now: serf.leave(now))
         async with asyncio.timeout(LIMIT):
-            while not any(isinstance(event, LeaveFinished) for event in self.events):
+            while not any(isinstance(event, LeaveFinished) for event in list(self.events)):
                 await asyncio.sleep(POLL_INTERVAL)
         await self.kill()
 
     async def kill(self) -> None:
         """End it without a word. No error when it does not run."""
-        if self._endpoint is not None:
-            endpoint, self._endpoint = self._endpoint, None
-            await endpoint.close()
+        try:
+            if self._endpoint is not None:
+                endpoint, self._endpoint = self._endpoint, None
+                await self._there(endpoint.close)
+        finally:
+            if self._thread is not None:
+                thread, self._thread = self._thread, None
+                thread.stop()
+
+    def move(self, host: str, space: Namespace | None) -> None:
+        """Live elsewhere from the next start on."""
+        assert self._endpoint is None, f"{self.name} runs"
+        self.host, self._space = host, space
 
     async def sees(self) -> Mapping[str, Seen]:
         """Its members, in Serf's words."""
-        members = self.serf.members().values()
+        members = (await self.act(lambda serf, _: serf.members())).values()
         return {one.name: Seen(_WORDS[one.state], str(one.address), dict(one.tags)) for one in members}
 
     def _take(self, event: Event) -> None:
@@ -402,47 +472,77 @@ class OurMember:
         assert self._endpoint is not None
         self._endpoint.poke()
 
+    async def _there(self, work: Callable[[], Coroutine[Any, Any, T]]) -> T:
+        return await (work() if self._thread is None else self._thread.run(work()))
+
 
 class MixedPool:
-    """Two agents and two of ours that share a keyring, or none; `join_all` starts them."""
+    """Agents and members of ours that share a keyring, or none; nobody runs before it is started."""
 
-    def __init__(self, directory: Path, *, key: bytes | None = None, profile: str = "lan") -> None:
-        """key: None for a pool without encryption. profile: "lan" or "local", the timing of both kinds."""
-        keyring = None if key is None else Keyring([key])
-        self._directory, self._keyring, self._profile = directory, keyring, profile
-        self.guests: list[RealAgent | OurMember] = []
+    def __init__(
+        self,
+        directory: Path,
+        *,
+        real: Sequence[str],
+        ours: Sequence[str],
+        key: bytes | None = None,
+        profile: str = "lan",
+        space: Callable[[str], Namespace | None] = lambda host: None,
+    ) -> None:
+        """real, ours: the hosts of each kind. key: None for a pool without encryption. space: where a host is.
+
+        profile: "lan" or "local", the timing of both kinds.
+        """
+        self._directory, self._profile, self._space = directory, profile, space
+        self._keyring = None if key is None else Keyring([key])
         self.settings = PROFILES[profile]()
-        self.real = tuple(
-            RealAgent(f"real-{n}", f"127.0.0.{n}", directory, keyring=keyring, profile=profile) for n in (1, 2)
+        self.guests: list[RealAgent | OurMember] = []
+        self.real = tuple(self._agent(f"real-{n}", host) for n, host in enumerate(real, 1))
+        self.ours = tuple(self._member(f"ours-{n}", host) for n, host in enumerate(ours, 1))
+
+    def _agent(self, name: str, host: str) -> RealAgent:
+        return RealAgent(
+            name, host, self._directory, keyring=self._keyring, profile=self._profile, space=self._space(host)
         )
-        self.ours = tuple(OurMember(f"ours-{n}", f"127.0.0.{10 + n}", keyring=keyring, profile=profile) for n in (1, 2))
+
+    def _member(self, name: str, host: str) -> OurMember:
+        return OurMember(name, host, keyring=self._keyring, profile=self._profile, space=self._space(host))
 
     @property
     def everybody(self) -> tuple[Viewer, ...]:
-        """The four, in the order in which they join."""
+        """All of them, first the agents."""
         return (*self.real, *self.ours)
 
     @property
     def by_name(self) -> dict[str, RealAgent | OurMember]:
-        """The four."""
+        """All of them."""
         members: list[RealAgent | OurMember] = [*self.real, *self.ours]
         return {one.name: one for one in members}
 
     def another_real(self, name: str, host: str) -> RealAgent:
         """One more agent, which is none of `everybody`; it may have a name that is in use."""
-        agent = RealAgent(name, host, self._directory, keyring=self._keyring, profile=self._profile)
+        agent = self._agent(name, host)
         self.guests.append(agent)
         return agent
 
     def another_of_ours(self, name: str, host: str) -> OurMember:
         """One more of ours, which is none of `everybody`; it may have a name that is in use."""
-        member = OurMember(name, host, keyring=self._keyring, profile=self._profile)
+        member = self._member(name, host)
         self.guests.append(member)
         return member
 
     def others(self, *gone: Viewer) -> list[Viewer]:
         """Everybody but these."""
         return [one for one in self.everybody if one not in gone]
+
+    async def end(self) -> None:
+        """End everybody without a word."""
+        async with contextlib.AsyncExitStack() as stack:
+            for member in (*self.real, *self.ours, *self.guests):
+                if isinstance(member, OurMember):
+                    stack.push_async_callback(member.kill)
+                else:
+                    stack.callback(member.kill)
 
     async def until_seen(
         self, expected: Mapping[str, str], *, by: Iterable[Viewer], limit: float = LIMIT
@@ -469,16 +569,13 @@ class MixedPool:
 
 @contextlib.asynccontextmanager
 async def mixed_pool(directory: Path, *, key: bytes | None = None, profile: str = "lan") -> AsyncIterator[MixedPool]:
-    """Lend a pool of which nobody runs yet; at the end nobody does any more."""
-    pool = MixedPool(directory, key=key, profile=profile)
+    """Lend a pool of two agents and two of ours on the loopback, of whom nobody runs yet; at the end nobody does."""
+    real, ours = ["127.0.0.1", "127.0.0.2"], ["127.0.0.11", "127.0.0.12"]
+    pool = MixedPool(directory, real=real, ours=ours, key=key, profile=profile)
     try:
         yield pool
     finally:
-        for member in (*pool.ours, *pool.real, *pool.guests):
-            if isinstance(member, OurMember):
-                await member.kill()
-            else:
-                member.kill()
+        await pool.end()
 
 
 async def join_all(pool: MixedPool) -> None:

@@ -1,9 +1,11 @@
 """Ask a `serf agent` over its RPC socket, without the 20 ms that a `serf` command takes to start.
 
-Only what the bench needs: members, user events, and queries with their acks as they come in.
+Only what is needed: members, figures, user events, and queries with their acks as they come in.
 """
 
 import asyncio
+import contextlib
+import ipaddress
 import socket
 import time
 from collections.abc import AsyncIterator, Mapping
@@ -31,19 +33,29 @@ class Reaction:
     at: float
 
 
+@dataclass(frozen=True, slots=True)
+class RpcMember:
+    """A member as the agent lists it. status: in Serf's words; address: "host:port"."""
+
+    status: str
+    address: str
+    tags: Mapping[str, str]
+
+
 class SerfRpc:
-    """One connection; one request at a time."""
+    """One connection; one request at a time, the others wait for their turn."""
 
     def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self._reader = reader
         self._writer = writer
         self._unpacker = msgpack.Unpacker(raw=False, unicode_errors="surrogateescape")
         self._sequence = 0
+        self._turn = asyncio.Lock()
 
     @classmethod
-    async def connect(cls, space: Namespace, address: str, port: int) -> "SerfRpc":
-        """Connect from inside `space` and shake hands; OSError while nobody listens there."""
-        with space.entered():
+    async def connect(cls, space: Namespace | None, address: str, port: int) -> "SerfRpc":
+        """Connect from inside `space` (None: where we are) and shake hands; OSError while nobody listens there."""
+        with contextlib.nullcontext() if space is None else space.entered():
             connection = socket.create_connection((address, port), timeout=5.0)
         connection.setblocking(False)
         rpc = cls(*await asyncio.open_connection(sock=connection))
@@ -52,24 +64,38 @@ class SerfRpc:
 
     async def members(self) -> Mapping[str, str]:
         """Return what the agent believes of everybody, in Serf's words."""
-        await self._request("members", None)
-        body = await self._next()
-        return {one["Name"]: one["Status"] for one in body["Members"]}
+        return {name: one.status for name, one in (await self.member_records()).items()}
+
+    async def member_records(self) -> Mapping[str, RpcMember]:
+        """Return all that the agent tells of everybody, itself included."""
+        async with self._turn:
+            await self._request("members", None)
+            body = await self._next()
+        return {one["Name"]: _member(one) for one in body["Members"]}
+
+    async def figures(self) -> Mapping[str, Mapping[str, str]]:
+        """Return what `serf info` prints: sections of figures, all of them text."""
+        async with self._turn:
+            await self._request("stats", None)
+            sections: Mapping[str, Mapping[str, str]] = await self._next()
+        return sections
 
     async def event(self, name: str) -> None:
         """Send a user event; returns once the agent has taken it."""
-        await self._request("event", {"Name": name, "Payload": b"", "Coalesce": False})
+        async with self._turn:
+            await self._request("event", {"Name": name, "Payload": b"", "Coalesce": False})
 
     async def query(self, name: str) -> AsyncIterator[Reaction]:
         """Send a query that asks for acks; yield what comes, the last of which is "done"."""
         body = {"FilterNodes": [], "FilterTags": {}, "RequestAck": True, "RelayFactor": 0, "Timeout": 0}
-        await self._request("query", {**body, "Name": name, "Payload": b""})
-        while True:
-            await self._next()  # The header of each record.
-            record = await self._next()
-            yield Reaction(record["Type"], record["From"], time.monotonic())
-            if record["Type"] == "done":
-                return
+        async with self._turn:
+            await self._request("query", {**body, "Name": name, "Payload": b""})
+            while True:
+                await self._next()  # The header of each record.
+                record = await self._next()
+                yield Reaction(record["Type"], record["From"], time.monotonic())
+                if record["Type"] == "done":
+                    return
 
     def close(self) -> None:
         """Hang up."""
@@ -93,3 +119,10 @@ class SerfRpc:
                 if not piece:
                     raise SerfRpcError("the agent hung up") from None
                 self._unpacker.feed(piece)
+
+
+def _member(one: Mapping[str, Any]) -> RpcMember:
+    host = ipaddress.ip_address(one["Addr"])
+    # An agent that is bound to all addresses tells IPv4 ones in 16 bytes.
+    host = getattr(host, "ipv4_mapped", None) or host
+    return RpcMember(one["Status"], f"{host}:{one['Port']}", one["Tags"] or {})
