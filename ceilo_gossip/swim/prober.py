@@ -244,6 +244,8 @@ class Prober:
             if round_trip is not None and ack.payload:
                 self._events.append(AckReceived(ping.target.name, ack.payload, round_trip, now))
         if is_round and current is not None:
+            if not is_direct:
+                self._counters["probes_answered_through_others"] += 1
             self._succeed(current, now)
         # A relay's ack may be followed by the member's own, late one; that still is a round trip.
         if is_direct:
@@ -254,6 +256,7 @@ class Prober:
         current = self._round
         if current is not None and current.seq_no == nack.seq_no and current.nacks < len(current.relays):
             current.nacks += 1
+            self._counters["nacks"] += 1
 
     def receive_ping(self, ping: Ping, source: Address) -> None:
         """Somebody asks whether we are there."""

@@ -85,6 +85,7 @@ class Relays:
         if relay is None:
             return False
         if now <= relay.expires_at:
+            self._counters["acks_relayed"] += 1
             self._outbox.send(encode(Ack(relay.seq_no)), relay.reply_to, to=relay.asker)
         return True
 
@@ -93,6 +94,7 @@ class Relays:
         while self._nacks and self._nacks[0][0] <= now:
             relay = self._relays.get(self._nacks.popleft()[1])
             if relay is not None:
+                self._counters["nacks_sent"] += 1
                 self._outbox.send(encode(Nack(relay.seq_no)), relay.reply_to, to=relay.asker)
         while self._relays:
             seq_no, relay = next(iter(self._relays.items()))

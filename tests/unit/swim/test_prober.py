@@ -76,6 +76,8 @@ def test_any_answer_until_the_deadline_saves_the_member(answer: str) -> None:
     assert lone.state("p2") is MemberState.ALIVE
     # Through a relay it is alive, but we ourselves have no round trip with it.
     assert (lone.answer("p2") is None) is (answer == "relay")
+    assert lone.swim.counters["probes_answered_through_others"] == (answer == "relay")
+    assert lone.swim.counters["probes_answered_over_stream_only"] == (answer == "stream")
 
 
 def test_member_that_nobody_reaches_is_suspected_and_then_dead() -> None:
@@ -183,7 +185,7 @@ def failed_probe(*, nacks: int, doubted: int = 0, before: int = 0) -> int:
         lone.hear(Suspect(1, relay, "p9"))
     lone.answers = set()
     lone.run(0.4)
-    assert lone.state("p2") is MemberState.SUSPECT
+    assert lone.state("p2") is MemberState.SUSPECT and lone.swim.counters["nacks"] == nacks
     return lone.swim.awareness
 
 

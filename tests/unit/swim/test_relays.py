@@ -92,6 +92,7 @@ def test_relayed_ack_goes_back_with_the_askers_number() -> None:
     lone.hear(Ack(ping.seq_no), "p2")
     assert lone.sent() == [(Ack(77), ASKER)]
     assert lone.run(1.0) == []
+    assert lone.swim.counters["acks_relayed"] == 1 and lone.swim.counters["nacks_sent"] == 0
 
 
 def test_relay_nacks_at_80_percent_of_the_timeout_and_still_passes_a_late_ack_on() -> None:
@@ -99,6 +100,7 @@ def test_relay_nacks_at_80_percent_of_the_timeout_and_still_passes_a_late_ack_on
     ping = ask_through(lone)
     assert lone.run(0.399) == []
     assert lone.run(0.002) == [(Nack(77), ASKER)]
+    assert lone.swim.counters["nacks_sent"] == 1
     lone.hear(Ack(ping.seq_no), "p2")
     assert lone.sent() == [(Ack(77), ASKER)]
 
