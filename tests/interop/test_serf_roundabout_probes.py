@@ -25,6 +25,7 @@ from tests.support.gossip_network import networked_pool
 from tests.support.serf_agent import POLL_INTERVAL, RealAgent
 from tests.support.side_by_side import side_by_side
 
+pytestmark = pytest.mark.timeout(120)  # All of them together, on a loaded machine.
 # So many probes in a row that go wrong in the ordinary way and well in the other are no coincidence.
 ROUNDS = 3
 # memberlist draws its relays by throwing a die with a side for each member, three times as often as there are members.
