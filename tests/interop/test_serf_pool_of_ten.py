@@ -103,7 +103,7 @@ async def until_seen_so(
     pool: NetworkedPool, viewer: Viewer, expected: dict[str, tuple[str, str, dict[str, str]]]
 ) -> None:
     """Wait until `viewer` sees these members with this state, address and tags."""
-    deadline = asyncio.get_running_loop().time() + LIMIT
+    deadline = asyncio.get_running_loop().time() + pool.news_limit
     while True:
         seen = await viewer.sees()
         found = {

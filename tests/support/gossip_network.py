@@ -132,9 +132,15 @@ class NetworkedPool(MixedPool):
             before = [one.host]
         await self.until_all_alive()
 
-    async def until_all_alive(self, *, limit: float = LIMIT) -> None:
+    @property
+    def news_limit(self) -> float:
+        """Seconds until news has reached everybody: agents gossip so little that now and then a push/pull must help."""
+        return self.settings.push_pull_interval + LIMIT
+
+    async def until_all_alive(self, *, limit: float | None = None) -> None:
         """Wait until everybody sees everybody alive, and nobody else."""
-        await self.until_seen({one.name: "alive" for one in self.everybody}, by=self.everybody, limit=limit)
+        expected = {one.name: "alive" for one in self.everybody}
+        await self.until_seen(expected, by=self.everybody, limit=self.news_limit if limit is None else limit)
 
 
 async def start(one: RealAgent | OurMember, through: Sequence[str], tags: Mapping[str, str] | None = None) -> None:
