@@ -12,10 +12,8 @@ import subprocess
 from collections.abc import AsyncIterator, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 
-from ceilo_gossip.swim.settings import SwimSettings
-from ceilo_gossip.wire.keyring import Keyring
 from tests.support.private_networks import Namespace, Networks, private_networks
-from tests.support.serf_agent import LIMIT, PROFILES, MixedPool, OurMember, RealAgent
+from tests.support.serf_agent import LIMIT, MixedPool, OurMember, RealAgent
 
 _NETWORK = "gossip"
 _TABLE = "faults"
@@ -91,9 +89,9 @@ class GossipNetwork:
         # `add` first: deleting a table that is not there is an error, adding one that is there is none.
         lines = [f"add table netdev {_TABLE}", f"delete table netdev {_TABLE}", f"table netdev {_TABLE} {{"]
         for sender, rules in chains.items():
-            port = self._networks.port(self._names[sender], _NETWORK)
-            lines += [f"chain from_{sender.replace('.', '_')} {{"]
-            lines += [f'type filter hook ingress device "{port}" priority 0;', *rules, "}"]
+            number = list(self._networks.hosts).index(self._names[sender])
+            lines.append(f"chain from_{number} {{")
+            lines += [f'type filter hook ingress device "{_NETWORK}-{number}" priority 0;', *rules, "}"]
         self._nft("-f", "-", text="\n".join([*lines, "}", ""]))
 
     def _nft(self, *words: str, text: str | None = None) -> str:
@@ -104,19 +102,22 @@ class GossipNetwork:
 
 
 class NetworkedPool(MixedPool):
-    """A mixed pool whose members have a host each on `network`; `spare` are hosts on which nobody lives."""
+    """A mixed pool whose members have a host each on `network`; nobody lives on the hosts `spare`."""
 
     def __init__(
-        self,
-        real: Sequence[RealAgent],
-        ours: Sequence[OurMember],
-        settings: SwimSettings,
-        network: GossipNetwork,
-        spare: Sequence[str],
+        self, directory: Path, network: GossipNetwork, *, real: int, ours: int, key: bytes | None, profile: str
     ) -> None:
-        super().__init__(real, ours, settings)
+        hosts = network.hosts
+        super().__init__(
+            directory,
+            real=hosts[:real],
+            ours=hosts[real : real + ours],
+            key=key,
+            profile=profile,
+            space=network.space,
+        )
         self.network = network
-        self.spare = tuple(spare)
+        self.spare = hosts[real + ours :]
 
     @property
     def in_turn(self) -> Sequence[RealAgent | OurMember]:
@@ -166,18 +167,8 @@ async def networked_pool(
 
     directory: for logs and keyrings. key: None for a pool without encryption. profile: "lan" or "local".
     """
-    keyring = None if key is None else Keyring([key])
     with gossip_network(real + ours + spare) as network:
-        hosts = network.hosts
-        agents = [
-            RealAgent(f"real-{n}", host, directory, keyring=keyring, profile=profile, space=network.space(host))
-            for n, host in enumerate(hosts[:real], 1)
-        ]
-        members = [
-            OurMember(f"ours-{n}", host, keyring=keyring, profile=profile, space=network.space(host))
-            for n, host in enumerate(hosts[real : real + ours], 1)
-        ]
-        pool = NetworkedPool(agents, members, PROFILES[profile](), network, hosts[real + ours :])
+        pool = NetworkedPool(directory, network, real=real, ours=ours, key=key, profile=profile)
         try:
             yield pool
         finally:
