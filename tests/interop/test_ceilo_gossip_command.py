@@ -19,7 +19,8 @@ import pytest
 from ceilo_gossip.contract.networks import Network
 from ceilo_gossip.wire.keyring import Keyring
 from tests.support.agent_process import LIMIT, SUBNETS, AgentProcess, until
-from tests.support.serf_agent import RealAgent, loopback_of_its_own
+from tests.support.mixed_pool import loopback_of_its_own
+from tests.support.serf_agent import RealAgent
 
 pytestmark = pytest.mark.timeout(300)
 

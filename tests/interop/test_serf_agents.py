@@ -16,21 +16,12 @@ from typing import Any
 
 import pytest
 
-from ceilo_gossip.serf.events import MemberFailed, MemberRefuted, MemberSuspected, UserEventReceived
-from ceilo_gossip.swim.settings import SwimSettings
-from ceilo_gossip.swim.suspicion import suspicion_bounds
+from ceilo_gossip.serf.events import MemberFailed, UserEventReceived
 from ceilo_gossip.wire.keyring import Keyring
-from tests.support.serf_agent import (
-    GOSSIP_PORT,
-    LIMIT,
-    POLL_INTERVAL,
-    MixedPool,
-    OurMember,
-    RealAgent,
-    join_all,
-    loopback_of_its_own,
-    mixed_pool,
-)
+from tests.support.gossip_facts import assert_calm, longest_detection, shortest_suspicion, until
+from tests.support.mixed_pool import MixedPool, join_all, loopback_of_its_own, mixed_pool
+from tests.support.our_member import OurMember
+from tests.support.serf_agent import GOSSIP_PORT, LIMIT, POLL_INTERVAL, RealAgent
 
 LOG = logging.getLogger(__name__)
 MEMBERS = 4
@@ -59,52 +50,20 @@ def run(story: Callable[[], Coroutine[Any, Any, None]]) -> None:
     asyncio.run(story())
 
 
-async def until(is_so: Callable[[], bool], what: str) -> None:
-    deadline = time.monotonic() + LIMIT
-    while not is_so():
-        assert time.monotonic() < deadline, f"not in {LIMIT} s: {what}"
-        await asyncio.sleep(POLL_INTERVAL)
-
-
-def shortest_suspicion(settings: SwimSettings) -> float:
-    return suspicion_bounds(settings, MEMBERS).minimum
-
-
-def longest_detection(settings: SwimSettings) -> float:
-    """Seconds from a death to the word "failed", when every survivor accuses.
-
-    Each goes through the others in an order that it draws anew for each pass, so at worst first in one pass and last
-    in the next: 2 x (others) probes. By then all have accused, and the suspicion, which runs from the first
-    accusation, takes its shortest time.
-    """
-    return 2 * (MEMBERS - 1) * settings.probe_interval + shortest_suspicion(settings)
-
-
 async def until_failed(pool: MixedPool, gone: RealAgent | OurMember, killed_at: float) -> None:
     """Wait until all survivors say "failed", within what the formula allows; none of them says so too early."""
     survivors = pool.others(gone)
-    limit = longest_detection(pool.settings) + ALLOWANCE
+    limit = longest_detection(pool.settings, MEMBERS) + ALLOWANCE
     seen_at = await pool.until_seen({gone.name: "failed"}, by=survivors, limit=limit)
     took = {name: at - killed_at for name, at in seen_at.items()}
     LOG.info("%s is failed after %s", gone.name, {name: f"{seconds:.2f} s" for name, seconds in took.items()})
-    assert min(took.values()) >= shortest_suspicion(pool.settings), took
+    assert min(took.values()) >= shortest_suspicion(pool.settings, MEMBERS), took
     for one in pool.ours:
         if one is not gone:
             failures = [event for event in one.events if isinstance(event, MemberFailed)]
             assert [event.name for event in failures] == [gone.name]
     alive = {one.name: "alive" for one in survivors}
     await pool.until_seen(alive, by=survivors)
-
-
-def assert_calm(pool: MixedPool) -> None:
-    """Nobody has ever been in doubt, and no agent has found anything wrong with what it got."""
-    for one in pool.ours:
-        doubts = [event for event in one.events if isinstance(event, MemberSuspected | MemberFailed | MemberRefuted)]
-        assert doubts == []
-        assert dict(one.serf.counters) == {}
-        assert one.serf.awareness == 0
-    for agent in pool.real:
-        assert agent.complaints == []
 
 
 @pytest.mark.parametrize("key", [0, 16, 24, 32], ids=["plain", "aes128", "aes192", "aes256"], indirect=True)

@@ -16,16 +16,9 @@ import pytest
 from ceilo_gossip.serf.events import UserEventReceived
 from ceilo_gossip.serf.queries import QueryRequest
 from ceilo_gossip.serf.snapshot import from_bytes, to_lines
-from tests.support.serf_agent import (
-    LIMIT,
-    POLL_INTERVAL,
-    MixedPool,
-    OurMember,
-    RealAgent,
-    join_all,
-    loopback_of_its_own,
-    mixed_pool,
-)
+from tests.support.mixed_pool import MixedPool, join_all, loopback_of_its_own, mixed_pool
+from tests.support.our_member import OurMember
+from tests.support.serf_agent import LIMIT, POLL_INTERVAL, RealAgent
 
 # Seconds from the end of a partition until it is noticed: our agents dial a failed member every ten, Serf's every
 # thirty at most.

@@ -16,7 +16,8 @@ from ceilo_gossip.serf.events import MemberFailed, MemberLeft, MemberRefuted, Me
 from ceilo_gossip.serf.keys import KeyReport, install_key, list_keys, remove_key, report, use_key
 from ceilo_gossip.serf.queries import QueryRequest
 from ceilo_gossip.wire.keyring import Keyring
-from tests.support.serf_agent import MixedPool, OurMember, join_all, loopback_of_its_own, mixed_pool
+from tests.support.mixed_pool import MixedPool, join_all, loopback_of_its_own, mixed_pool
+from tests.support.our_member import OurMember
 
 MEMBERS = 4
 # Seconds: each member probes each other at least twice, so whoever does not understand somebody says so.

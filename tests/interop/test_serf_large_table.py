@@ -12,7 +12,8 @@ from ceilo_gossip.wire.address import Address
 from tests.support.crowd import Crowd
 from tests.support.gossip_facts import ALLOWANCE, Either, assert_calm, until
 from tests.support.gossip_network import networked_pool
-from tests.support.serf_agent import GOSSIP_PORT, Viewer
+from tests.support.mixed_pool import Viewer
+from tests.support.serf_agent import GOSSIP_PORT
 from tests.support.side_by_side import side_by_side
 
 COUNT = 1000

@@ -13,16 +13,9 @@ from typing import Any
 import pytest
 
 from ceilo_gossip.serf.events import MemberFailed, MemberLeft, MemberSuspected, NameConflict, NameLost
-from tests.support.serf_agent import (
-    LIMIT,
-    POLL_INTERVAL,
-    MixedPool,
-    OurMember,
-    RealAgent,
-    join_all,
-    loopback_of_its_own,
-    mixed_pool,
-)
+from tests.support.mixed_pool import MixedPool, join_all, loopback_of_its_own, mixed_pool
+from tests.support.our_member import OurMember
+from tests.support.serf_agent import LIMIT, POLL_INTERVAL, RealAgent
 
 SECOND_HOST = "127.0.0.30"
 KEY = os.urandom(32)

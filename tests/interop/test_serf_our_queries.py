@@ -14,15 +14,9 @@ import pytest
 from ceilo_gossip.serf.events import QueryReceived
 from ceilo_gossip.serf.queries import MAX_QUERY_LENGTH, QueryRequest
 from ceilo_gossip.wire.serf_messages import TagFilter
-from tests.support.serf_agent import (
-    MixedPool,
-    OurMember,
-    RealAgent,
-    cut_packets,
-    join_all,
-    loopback_of_its_own,
-    mixed_pool,
-)
+from tests.support.mixed_pool import MixedPool, cut_packets, join_all, loopback_of_its_own, mixed_pool
+from tests.support.our_member import OurMember
+from tests.support.serf_agent import RealAgent
 
 EVERYBODY = {"real-1", "real-2", "ours-1", "ours-2"}
 # Seconds until a query of ours ends: answers take a few milliseconds here, and an event handler a process.

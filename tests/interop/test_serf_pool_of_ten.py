@@ -24,7 +24,8 @@ from tests.support.gossip_facts import (
     until,
 )
 from tests.support.gossip_network import NetworkedPool, networked_pool, start
-from tests.support.serf_agent import GOSSIP_PORT, LIMIT, POLL_INTERVAL, RealAgent, Viewer
+from tests.support.mixed_pool import Viewer
+from tests.support.serf_agent import GOSSIP_PORT, POLL_INTERVAL, RealAgent
 from tests.support.side_by_side import side_by_side
 
 pytestmark = pytest.mark.timeout(180)  # All of them together, on a loaded machine.
@@ -35,7 +36,7 @@ async def leave(one: Either) -> None:
     """Leave in good order, to the end of the process."""
     if isinstance(one, RealAgent):
         await one.ask("leave")
-        await until(lambda: one.exit_status is not None, f"{one.name} has ended", limit=LIMIT)
+        await until(lambda: one.exit_status is not None, f"{one.name} has ended")
         assert one.exit_status == 0
     else:
         await one.leave()

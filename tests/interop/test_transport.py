@@ -24,7 +24,7 @@ from ceilo_gossip.swim.states import MemberState
 from ceilo_gossip.transport import endpoint as endpoints
 from ceilo_gossip.transport.endpoint import Endpoint
 from ceilo_gossip.wire.address import Address
-from tests.support.serf_agent import loopback_of_its_own
+from tests.support.mixed_pool import loopback_of_its_own
 
 LIMIT = 20.0  # seconds until a fact that should come true counts as never; a loaded machine is slow, not wrong
 PORT = 7946

@@ -11,7 +11,9 @@ from collections.abc import Callable
 from ceilo_gossip.serf.events import MemberFailed, MemberRefuted, MemberSuspected
 from ceilo_gossip.swim.settings import SwimSettings
 from ceilo_gossip.swim.suspicion import suspicion_bounds
-from tests.support.serf_agent import POLL_INTERVAL, MixedPool, OurMember, RealAgent
+from tests.support.mixed_pool import MixedPool
+from tests.support.our_member import OurMember
+from tests.support.serf_agent import LIMIT, POLL_INTERVAL, RealAgent
 
 # What a loaded machine adds to a length that a formula gives: with all the pools of a module side by side.
 ALLOWANCE = 10.0
@@ -44,7 +46,7 @@ def longest_detection(settings: SwimSettings, members: int) -> float:
     return longest_round(settings, members) + shortest_suspicion(settings, members)
 
 
-async def until(is_so: Callable[[], bool], what: str, *, limit: float) -> None:
+async def until(is_so: Callable[[], bool], what: str, *, limit: float = LIMIT) -> None:
     """Wait for a fact; AssertionError when it has not come true within `limit` seconds."""
     deadline = time.monotonic() + limit
     while not is_so():

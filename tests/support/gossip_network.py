@@ -12,8 +12,10 @@ import subprocess
 from collections.abc import AsyncIterator, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 
+from tests.support.mixed_pool import MixedPool
+from tests.support.our_member import OurMember
 from tests.support.private_networks import Namespace, Networks, private_networks
-from tests.support.serf_agent import LIMIT, MixedPool, OurMember, RealAgent
+from tests.support.serf_agent import LIMIT, RealAgent
 
 _NETWORK = "gossip"
 _TABLE = "faults"
