@@ -283,8 +283,7 @@ def test_nobody_joins_without_the_key_or_with_another(tmp_path: Path) -> None:
                 for guest in guests:
                     await until(lambda: guest.exit_status is not None, f"{guest.name} gives up")  # noqa: B023
                     assert guest.exit_status != 0
-                refused = "streams_refused_DecryptError"
-                await until(lambda: pool.ours[0].serf.counters.get(refused, 0) > len(guests), "ours refused all")
+                await until(lambda: pool.ours[0].refused_streams > len(guests), "ours refused all")
                 assert set(await ours.sees()) == {"ours-plain"}
                 for viewer in pool.everybody:
                     assert set(await viewer.sees()) == {one.name for one in pool.everybody}

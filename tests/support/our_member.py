@@ -84,6 +84,13 @@ class OurMember:
         assert self._endpoint is not None, f"{self.name} does not run"
         return self._endpoint.serf
 
+    @property
+    def refused_streams(self) -> int:
+        """How many exchanges over TCP it has refused for want of the key, from the first byte or all of them."""
+        assert self._endpoint is not None, f"{self.name} does not run"
+        at_once, whole = self._endpoint.counters, self._endpoint.serf.counters
+        return at_once.get("stream_in_DecryptError", 0) + whole.get("streams_refused_DecryptError", 0)
+
     async def start(
         self,
         *,
