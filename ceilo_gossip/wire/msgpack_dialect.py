@@ -7,7 +7,8 @@ nesting is bounded. Every form that peers emit
 is accepted (raw, str8, bin; signed and unsigned integers), extension types are not.
 
 Nearly every message is one small map of plain values. For those python-msgpack is safe once it refuses arrays, long
-maps and extensions, and several times faster: it has the first try, and what it does not give is ours to judge.
+maps, maps in maps and extensions, and several times faster: it has the first try, and what it does not give is ours to
+judge.
 """
 
 import struct
@@ -41,9 +42,24 @@ _FIXED_INTEGERS = {
 _RAW_LENGTHS = {0xC4: 1, 0xC5: 2, 0xC6: 4, 0xD9: 1, 0xDA: 2, 0xDB: 4}
 _ARRAY_LENGTHS = {0xDC: 2, 0xDD: 4}
 _MAP_LENGTHS = {0xDE: 2, 0xDF: 4}
-# What python-msgpack may give without us, and what it raises at anything else.
-_PLAIN_STRUCT = {"raw": True, "max_map_len": 15, "max_array_len": 0, "max_ext_len": 0}
 _PLAIN = frozenset((bytes, int, bool, float, type(None)))
+
+
+def _refuse_nesting(struct_: dict[object, object]) -> dict[object, object]:
+    """Called with each map when it is whole, the inner ones first: a map in a map ends it before there are many."""
+    if not all(type(item) in _PLAIN for item in struct_.values()):
+        raise ValueError("not plain")
+    return struct_
+
+
+# What python-msgpack may give without us, and what it raises at anything else.
+_PLAIN_STRUCT = {
+    "raw": True,
+    "max_map_len": 15,
+    "max_array_len": 0,
+    "max_ext_len": 0,
+    "object_hook": _refuse_nesting,
+}
 _NOT_PLAIN = (ValueError, msgpack.UnpackException)
 _CONSTANTS: dict[int, Value] = {0xC0: None, 0xC2: False, 0xC3: True}
 
@@ -115,7 +131,7 @@ def unpack_each(encoded: bytes, start: int, count: int, budget: Budget) -> Itera
 
 def _is_plain(value: object) -> TypeGuard[dict[bytes, Value]]:
     """Whether it is a map of plain values, as `_unpack` gives it too."""
-    return type(value) is dict and all(type(item) in _PLAIN for item in value.values())
+    return type(value) is dict
 
 
 def _unpack(encoded: bytes, at: int, depth: int, budget: Budget) -> tuple[Value, int]:
