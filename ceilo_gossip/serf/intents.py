@@ -73,10 +73,10 @@ class Intents:
 
     def receive_state(self, state: SerfState, now: float) -> None:
         """What another member knows of everybody's intents."""
-        # The other's clock shows the next time to use; what it has seen is one less.
-        self.clock.witness(max(state.ltime - 1, 0))
         left = frozenset(state.left_members)
         for name, ltime in state.status_ltimes.items():
+            if not self.clock.is_credible(ltime):
+                continue
             if name in left:
                 self.receive_leave(LeaveIntent(ltime, name), None, now)
             else:

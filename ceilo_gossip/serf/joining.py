@@ -59,6 +59,10 @@ class Joining:
         self._wait = self._settings.join_retry_first
         self._join_at = now
 
+    def is_target(self, address: Address) -> bool:
+        """Whether our owner told us to join there."""
+        return address in self._targets
+
     def finished(self, destination: Address, *, succeeded: bool) -> bool:
         """An exchange is over; True when it is the one by which we have joined."""
         self._dialled.discard(destination)

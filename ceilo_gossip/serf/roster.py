@@ -32,6 +32,8 @@ from ceilo_gossip.wire.tags import decode_tags
 
 # Intents about members that we do not know yet; beyond it the oldest is dropped.
 MAX_EARLY_INTENTS = 1024
+# Bytes of the names in a state that we send, each of them once or, if it left, twice: 8,000 of 16 characters.
+MAX_TOLD_LENGTH = 256 * 1024
 
 
 class SerfStatus(enum.IntEnum):
@@ -110,6 +112,19 @@ class Roster:
     @property
     def own(self) -> Entry:
         return self._entries[self._own_name]
+
+    def told(self) -> list[Entry]:
+        """Those that a push/pull tells of: all, as far as their names fit, those that announced something first."""
+        entries = list(self)
+        if sum(map(_length, entries)) <= MAX_TOLD_LENGTH:
+            return entries
+        left, told = MAX_TOLD_LENGTH, []
+        for entry in sorted(entries, key=lambda entry: entry.status_ltime, reverse=True):
+            left -= _length(entry)
+            if left < 0:
+                break
+            told.append(entry)
+        return told
 
     def join_intent(self, intent: JoinIntent, now: float) -> bool:
         """A member has announced its join; True when that is news to spread."""
@@ -218,6 +233,11 @@ class Roster:
 
 
 @functools.lru_cache(maxsize=1024)
+def _length(entry: Entry) -> int:
+    """Bytes that a name and its Lamport time take at most."""
+    return 12 + len(entry.name) * (1 if entry.name.isascii() else 4)
+
+
 def tags_in(meta: bytes) -> Mapping[str, str]:
     """The tags that a meta holds, read only when somebody asks; a meta that is none of Serf's holds none."""
     try:

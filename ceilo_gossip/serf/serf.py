@@ -118,9 +118,9 @@ class Serf:
 
     def _restore(self, snapshot: Snapshot) -> None:
         """Go on from where an earlier life ended: with its clocks, and deaf to what it has been told already."""
-        self._intents.clock.witness(snapshot.clock)
+        self._intents.clock.adopt(snapshot.clock)
         self._user_events.restore(snapshot.event_clock)
-        self._query_clock.witness(snapshot.query_clock)
+        self._query_clock.adopt(snapshot.query_clock)
         self._seen_queries.minimum = snapshot.query_clock + 1
 
     def _spread(self, queue: int) -> Callable[[bytes], None]:
@@ -391,14 +391,16 @@ class Serf:
             self._swim.counters["serf_messages_refused"] += 1
             return
         match message:
-            case JoinIntent():
+            case JoinIntent() if self._intents.clock.is_credible(message.ltime):
                 self._intents.receive_join(message, payload, now)
-            case LeaveIntent():
+            case LeaveIntent() if self._intents.clock.is_credible(message.ltime):
                 self._intents.receive_leave(message, payload, now)
-            case UserEvent():
+            case UserEvent() if self._user_events.clock.is_credible(message.ltime):
                 self._user_events.receive(message, payload, now)
-            case Query():
+            case Query() if self._query_clock.is_credible(message.ltime):
                 self._receive_query(message, payload, now)
+            case JoinIntent() | LeaveIntent() | UserEvent() | Query():
+                self._swim.counters["ltime_leaps"] += 1
             case QueryResponse():
                 self._receive_response(message, now)
             case Relay():
@@ -448,12 +450,12 @@ class Serf:
     # States exchanged in a push/pull.
 
     def _local_state(self) -> bytes:
-        left = tuple(entry.name for entry in self._roster if entry.status is SerfStatus.LEFT)
+        told = self._roster.told()
         return encode_serf(
             SerfState(
                 ltime=self._intents.clock.time,
-                status_ltimes={entry.name: entry.status_ltime for entry in self._roster},
-                left_members=left,
+                status_ltimes={entry.name: entry.status_ltime for entry in told},
+                left_members=tuple(entry.name for entry in told if entry.status is SerfStatus.LEFT),
                 event_ltime=self._user_events.clock.time,
                 query_ltime=self._query_clock.time,
                 past_events=self._user_events.past(),
@@ -469,11 +471,18 @@ class Serf:
         if not isinstance(state, SerfState):
             self._swim.counters["serf_states_refused"] += 1
             return
+        is_our_pool = event.is_join and event.was_asked and self._joining.is_target(event.peer)
+        for clock, ltime in (
+            (self._intents.clock, state.ltime),
+            (self._user_events.clock, state.event_ltime),
+            (self._query_clock, state.query_ltime),
+        ):
+            # The others' clocks show the next time to use; what they have seen is one less.
+            (clock.adopt if is_our_pool else clock.witness)(max(ltime - 1, 0))
         self._intents.receive_state(state, now)
-        # The others' clocks show the next time to use; what they have seen is one less.
-        self._user_events.clock.witness(max(state.event_ltime - 1, 0))
-        self._query_clock.witness(max(state.query_ltime - 1, 0))
         if event.is_join and event.was_asked and self._joining.is_looking and self._settings.snapshot is None:
             # What happened before we came is not news to act upon; who was here before has missed it, though.
             self._user_events.begin_at(state.event_ltime)
+            # And a question that was asked before and comes now was taken down and is sent again.
+            self._seen_queries.minimum = max(self._seen_queries.minimum, state.query_ltime)
         self._user_events.receive_past(state.past_events, now)

@@ -41,7 +41,7 @@ class UserEvents:
 
     def restore(self, last_ltime: int) -> None:
         """All up to this Lamport time was told in an earlier life."""
-        self.clock.witness(last_ltime)
+        self.clock.adopt(last_ltime)
         self.last_ltime = max(self.last_ltime, last_ltime)
         self.begin_at(last_ltime + 1)
 
@@ -77,6 +77,8 @@ class UserEvents:
     def receive_past(self, past: Iterable[PastEvents], now: float) -> None:
         """What another member was told lately, in any order."""
         for moment in sorted(past, key=lambda moment: moment.ltime):
+            if not self.clock.is_credible(moment.ltime):
+                return
             for name, payload in moment.events:
                 self.receive(UserEvent(moment.ltime, name, payload), None, now)
 

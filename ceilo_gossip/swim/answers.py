@@ -28,6 +28,13 @@ class Answers:
         self._answers: dict[str, Answer] = {}
         self._untold: set[str] = set()
 
+    def __len__(self) -> int:
+        return len(self._answers)
+
+    def names(self) -> list[str]:
+        """Who has answered."""
+        return list(self._answers)
+
     def get(self, name: str) -> Answer | None:
         return self._answers.get(name)
 

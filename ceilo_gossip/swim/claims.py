@@ -18,10 +18,13 @@ A claim is a statement about a member, by itself or by another. The rules, from 
                                                        enough, LEFT if own
     DEAD, LEFT  ALIVE, joined        -                 -
 
-Beyond memberlist: a member whose version vector would make peers refuse every exchange is never stored.
+Beyond memberlist: a member whose version vector would make peers refuse every exchange is never stored. And a claim of
+the last incarnation (MAX_INCARNATION), which no honest member reaches, cannot be outdone by its victim: so about such a
+one nobody's word counts but our own pings. Whatever is said of it is a doubt, and it lives if it answers us meanwhile.
 """
 
 from collections import Counter, deque
+from collections.abc import Iterable
 from dataclasses import replace
 
 from ceilo_gossip.swim.awareness import Awareness
@@ -36,11 +39,12 @@ from ceilo_gossip.swim.events import (
     NameClaimed,
     SwimEvent,
 )
+from ceilo_gossip.swim.newcomers import CROWDED, Newcomers
 from ceilo_gossip.swim.settings import SwimSettings
 from ceilo_gossip.swim.states import MemberState
 from ceilo_gossip.swim.suspicion import suspicion_bounds
 from ceilo_gossip.swim.suspicions import Suspicions
-from ceilo_gossip.swim.table import MAX_MEMBERS, Record, Table
+from ceilo_gossip.swim.table import Record, Table
 from ceilo_gossip.wire.address import Address, raw_to_host
 from ceilo_gossip.wire.checks import MAX_INCARNATION, is_compatible
 from ceilo_gossip.wire.codec import encode
@@ -66,10 +70,15 @@ class Claims:
         self._events = events
         self._counters = counters
         self._suspicions = Suspicions()
+        self._newcomers = Newcomers(counters)
+        self._to_ask: dict[str, Record] = {}
         self.has_left = False
 
-    def alive(self, claim: Alive, now: float) -> None:
-        """Somebody says that a member lives."""
+    def alive(self, claim: Alive, now: float, *, source: str, is_there: bool = False) -> None:
+        """Somebody says that a member lives.
+
+        source: the host that it came from. is_there: it came over a stream from that member's own host.
+        """
         if not is_compatible(claim.version):
             self._counters["incompatible_versions"] += 1
             return
@@ -81,7 +90,7 @@ class Claims:
             return
         record = self._table.get(claim.member)
         if record is None:
-            self._meet(claim, now)
+            self._meet(claim, now, source=source, is_there=is_there)
         elif (claim.raw_host, claim.port) != (record.raw_host, record.port):
             if self._is_free(record, now):
                 self._revive(record, claim, now)
@@ -97,10 +106,15 @@ class Claims:
             return 0 < reclaim_after < now - record.changed_at
         return record.state is MemberState.LEFT
 
-    def _meet(self, claim: Alive, now: float) -> None:
+    def _meet(self, claim: Alive, now: float, *, source: str, is_there: bool) -> None:
         """A member that we have never heard of, or have forgotten."""
-        if len(self._table) >= MAX_MEMBERS:
-            self._counters["members_over_limit"] += 1
+        members = len(self._table)
+        is_vouched_for = members >= CROWDED and self._table.has_answered_from(source)
+        if not self._newcomers.is_admitted(
+            claim, now, members=members, is_there=is_there, is_vouched_for=is_vouched_for
+        ):
+            for newcomer in self._newcomers.take_to_ask():
+                self._to_ask[newcomer.member] = _living(newcomer, now)
             return
         self._table.add(_living(claim, now))
         self._broadcasts.push(encode(claim), about=claim.member, not_to=claim.member)
@@ -143,6 +157,9 @@ class Claims:
         record = self._table.get(claim.member)
         if record is None or claim.incarnation < record.incarnation:
             return
+        if claim.incarnation >= MAX_INCARNATION and not record.is_gone and record.name != self._table.own_name:
+            self._counters["irrefutable_claims"] += 1
+            self._to_ask[record.name] = record
         if record.state is MemberState.SUSPECT:
             if self._suspicions.confirm(record.name, claim.accuser):
                 # One entry per accuser: each has to arrive, or nobody's suspicion gets shorter.
@@ -168,7 +185,7 @@ class Claims:
             return
         if record.name == self._table.own_name:
             self._refute(claim.incarnation, now)
-        elif claim.is_leave or self._is_believed(record, now):
+        elif claim.incarnation < MAX_INCARNATION and (claim.is_leave or self._is_believed(record, now)):
             self._bury(record, claim, now)
         else:
             self.suspect(Suspect(claim.incarnation, claim.member, claim.accuser), now)
@@ -195,6 +212,8 @@ class Claims:
         """Answer an accusation of ourselves. Having been accused at all is a sign of our own slowness."""
         if accused_incarnation >= MAX_INCARNATION:
             self._counters["irrefutable_claims"] += 1
+            # What we say from now on is at least not older than what is said of us.
+            self._table.put(replace(self._table.own, incarnation=MAX_INCARNATION))
             return
         self._awareness.apply(1)
         self._counters["refutations"] += 1
@@ -242,7 +261,31 @@ class Claims:
         while (name := self._suspicions.next_expired(now)) is not None:
             record = self._table.get(name)
             assert record is not None and record.state is MemberState.SUSPECT, "suspects are never forgotten"
-            self._bury(record, Dead(record.incarnation, name, self._table.own_name), now)
+            if record.incarnation >= MAX_INCARNATION and self._has_answered(record):
+                self._suspicions.end(name)
+                self._table.put(replace(record, state=MemberState.ALIVE, changed_at=now, suspected_at=None))
+                self._events.append(MemberRefuted(name, now))
+            else:
+                self._bury(record, Dead(record.incarnation, name, self._table.own_name), now)
+
+    def _has_answered(self, record: Record) -> bool:
+        """Whether a doubted member has answered a ping of ours that was sent after the doubt."""
+        answer = self._table.answers.get(record.name)
+        return answer is not None and record.suspected_at is not None and answer.asked_at >= record.suspected_at
+
+    def take_to_ask(self) -> Iterable[Record]:
+        """Whom only a ping of our own can tell the truth about, since the last call.
+
+        Members that have been doubted and cannot refute it, and newcomers to a crowded table.
+        """
+        to_ask, self._to_ask = self._to_ask, {}
+        return to_ask.values()
+
+    def answered(self, name: str, now: float) -> None:
+        """Somebody has answered a ping of ours; a newcomer is listed for it."""
+        claim = self._newcomers.answered(name)
+        if claim is not None and self._table.get(name) is None:
+            self._meet(claim, now, source=raw_to_host(claim.raw_host), is_there=True)
 
     @property
     def next_deadline(self) -> float | None:

@@ -87,11 +87,13 @@ class UserStateReceived:
     """The layer above of a peer sent its state in a push/pull.
 
     payload: its bytes. is_join: the exchange was made to join, by us or by the peer. was_asked: we asked for it.
+    peer: whom we asked, or where the peer's stream came from.
     """
 
     payload: bytes
     is_join: bool
     was_asked: bool
+    peer: Address
     at: float
 
 

@@ -5,7 +5,7 @@ is only suspected here, and can refute.
 """
 
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 from ceilo_gossip.swim.claims import Claims
@@ -21,6 +21,11 @@ from ceilo_gossip.wire.stream import pack_stream, unpack_stream
 
 # Exchanges of ours that may be under way: every join address once, a reconnect, a tick, pings of a round.
 MAX_REQUESTS = 128
+# Bytes of the records that we send. With the state of the layer above they stay below MAX_STREAM_LENGTH, beyond which
+# ours refuse a stream: a pool of 10,000 whose announcements are 200 bytes long fits.
+MAX_RECORDS_LENGTH = 3 * 1024 * 1024
+# Bytes of a record without its name and announcement, at most.
+_RECORD_LENGTH = 88
 
 
 @dataclass(slots=True)
@@ -86,17 +91,38 @@ class Exchange:
         self._claims = claims
         self._counters = counters
         self._local_state = local_state
+        self._first = 0  # of those that may be left out, with whom the next message begins
 
     def message(self, *, is_join: bool) -> bytes:
-        """Our whole table, encoded."""
+        """Our table, encoded."""
         records = tuple(
             RemoteRecord(r.name, r.raw_host, r.port, r.meta, r.incarnation, int(r.state), r.version)
-            for r in self._table
+            for r in self._told()
         )
         return encode_for_stream(PushPull(is_join, records, self._local_state()))
 
-    def merge(self, message: PushPull, now: float) -> None:
-        """Weigh each record of the other's table."""
+    def _told(self) -> Iterable[Record]:
+        """All members; when they do not fit, ourselves, those that have answered us, and others in turn."""
+        table = self._table
+        if sum(map(_length, table)) <= MAX_RECORDS_LENGTH:
+            return table
+        first = [record for record in table if record.name == table.own_name or table.answers.get(record.name)]
+        names = {record.name for record in first}
+        others = [record for record in table if record.name not in names]
+        self._first %= len(others) or 1
+        told: list[Record] = []
+        left = MAX_RECORDS_LENGTH
+        for record in (*first, *others[self._first :], *others[: self._first]):
+            left -= _length(record)
+            if left < 0:
+                break
+            told.append(record)
+        self._counters["records_left_out"] += len(table) - len(told)
+        self._first += max(0, len(told) - len(first))
+        return told
+
+    def merge(self, message: PushPull, peer: str, now: float) -> None:
+        """Weigh each record of the other's table. peer: the host at the other end."""
         if message.refused:
             self._counters["records_refused"] += message.refused
         for record in message.records:
@@ -105,7 +131,7 @@ class Exchange:
                     alive = Alive(
                         record.incarnation, record.member, record.raw_host, record.port, record.meta, record.version
                     )
-                    self._claims.alive(alive, now)
+                    self._claims.alive(alive, now, source=peer, is_there=raw_to_host(record.raw_host) == peer)
                 case MemberState.LEFT:
                     self._claims.dead(Dead(record.incarnation, record.member, record.member), now)
                 case MemberState.DEAD | MemberState.SUSPECT:
@@ -120,6 +146,12 @@ class Exchange:
                 if record is not None and record.address.host == host:
                     return record
         return None
+
+
+def _length(record: Record) -> int:
+    """Bytes that a record takes at most."""
+    name = record.name
+    return _RECORD_LENGTH + len(record.meta) + (len(name) if name.isascii() else len(name.encode("utf-8")))
 
 
 def stream_ack(message: Message | None) -> Ack | None:

@@ -8,6 +8,7 @@ Acks are matched by sequence number. Only an answer that came straight from the 
 """
 
 import math
+import random
 from collections import Counter, deque
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -72,7 +73,7 @@ class Prober:
         open_stream: OpenStream,
         ack_payload: Callable[[], bytes],
         *,
-        first_seq_no: int,
+        rng: random.Random,
         first_probe_at: float,
     ) -> None:
         self._settings = settings
@@ -84,7 +85,7 @@ class Prober:
         self._counters = counters
         self._open_stream = open_stream
         self._ack_payload = ack_payload
-        self._seq_no = first_seq_no
+        self._rng = rng
         self._next_round_at = first_probe_at
         self._round: _Round | None = None
         self._pings: dict[int, _SentPing] = {}
@@ -145,7 +146,9 @@ class Prober:
     def _ping(self, target: Record, now: float, expires_at: float) -> int:
         seq_no = self._take_seq_no()
         if len(self._pings) >= MAX_PINGS:
-            self._pings.pop(next(iter(self._pings)))
+            # Not that of the round, whose target would be accused for it.
+            round_seq_no = None if self._round is None else self._round.seq_no
+            del self._pings[next(number for number in self._pings if number != round_seq_no)]
         self._pings[seq_no] = _SentPing(target, now, expires_at)
         own = self._table.own
         ping = encode(Ping(seq_no, target.name, own.raw_host, own.port, own.name))
@@ -154,12 +157,15 @@ class Prober:
             accusation = encode(Suspect(target.incarnation, target.name, own.name))
             self._outbox.send_both(ping, accusation, target.address, to=target)
         else:
-            self._outbox.send(ping, target.address, to=target)
+            # Who is listed no more, or not yet, gets the ping alone.
+            self._outbox.send(ping, target.address, to=self._table.get(target.name) and target)
         return seq_no
 
     def _take_seq_no(self) -> int:
-        self._seq_no = (self._seq_no + 1) & 0xFFFFFFFF
-        return self._seq_no
+        """Drawn anew for each ping: who saw the last one cannot forge the ack to the next, and so hide a death."""
+        while (seq_no := self._rng.getrandbits(32)) in self._pings or self._relays.is_using(seq_no):
+            pass
+        return seq_no
 
     def _drop_expired_pings(self, now: float) -> None:
         expired = [seq_no for seq_no, ping in self._pings.items() if ping.expires_at < now]
@@ -239,6 +245,7 @@ class Prober:
         is_round = current is not None and current.seq_no == ack.seq_no
         is_direct = source.host == ping.target.address.host
         if is_direct:
+            self._claims.answered(ping.target.name, now)
             round_trip = None if is_stream else now - ping.sent_at
             self._table.answers.keep(ping.target.name, ping.sent_at, round_trip)
             if round_trip is not None and ack.payload:

@@ -60,9 +60,14 @@ class Relays:
             return self._nacks[0][0]
         return next(iter(self._relays.values())).expires_at if self._relays else None
 
+    def is_using(self, seq_no: int) -> bool:
+        """Whether a ping under way has this number."""
+        return seq_no in self._relays
+
     def receive_request(self, request: IndirectPing, source: Address, now: float) -> None:
         """Somebody wants us to ask whether another one is there."""
-        if len(self._relays) >= MAX_RELAYS:
+        # A relay that was answered leaves its nack behind until that would have been due.
+        if max(len(self._relays), len(self._nacks)) >= MAX_RELAYS:
             self._counters["relays_over_limit"] += 1
             return
         own = self._table.own

@@ -108,7 +108,7 @@ class Swim:
             self.counters,
             self._ping_over_stream,
             ack_payload,
-            first_seq_no=rng.getrandbits(31),
+            rng=rng,
             first_probe_at=now + rng.uniform(0, settings.probe_interval),
         )
         self._reminded_at: dict[str, float] = {}  # of those that are gone; emptied with each push/pull
@@ -128,6 +128,7 @@ class Swim:
             self.counters["parts_refused"] += packet.refused
         for message in packet.messages:
             self._receive(message, source, now)
+        self._ask(now)
 
     def _receive(self, message: Message, source: Address, now: float) -> None:
         match message:
@@ -140,7 +141,7 @@ class Swim:
             case IndirectPing():
                 self._prober.receive_indirect_ping(message, source, now)
             case Alive():
-                self._claims.alive(message, now)
+                self._claims.alive(message, now, source=source.host)
                 self._remind(message, now)
             case Suspect():
                 self._claims.suspect(message, now)
@@ -150,6 +151,10 @@ class Swim:
                 self._events.append(UserMessageReceived(message.payload, now))
             case _:
                 raise AssertionError(f"{type(message).__name__} does not travel in a datagram")
+
+    def _ask(self, now: float) -> None:
+        for record in self._claims.take_to_ask():
+            self._prober.probe(record, now)
 
     def _remind(self, claim: Alive, now: float) -> None:
         """Tell a member what was last known of it, when it is said to live and still counts as gone here.
@@ -240,15 +245,16 @@ class Swim:
 
     def _believe(self, message: PushPull, peer: Address, now: float, *, is_join: bool, was_asked: bool) -> None:
         incarnation_before = self.table.own.incarnation
-        self._exchange.merge(message, now)
+        self._exchange.merge(message, peer.host, now)
         if self.table.own.incarnation != incarnation_before:
             # The peer believed us dead, or something older, and so it may not gossip with us: tell it directly.
             record = self._exchange.member_at(peer.host, message)
             destination = peer if was_asked else record.address if record is not None else None
             if destination is not None:
                 self._outbox.send(self._claims.own_alive(), destination, to=record)
+        self._ask(now)
         if message.user_state:
-            self._events.append(UserStateReceived(message.user_state, is_join, was_asked, now))
+            self._events.append(UserStateReceived(message.user_state, is_join, was_asked, peer, now))
 
     # What the owner may ask for.
 
@@ -321,12 +327,14 @@ class Swim:
         return self._gossiped_at + self._settings.gossip_interval
 
     def _gossip(self, now: float) -> None:
-        """Send queued broadcasts to a few random members, the recently dead among them so that they can refute."""
+        """Send queued broadcasts to a few random members, the recently gone among them so that they can refute.
+
+        Those that left, too (beyond memberlist): in whose name somebody else said good-bye hears of it and denies it.
+        """
         self._gossiped_at = now
         told_since = now - self._settings.gossip_to_the_dead
         targets = self.table.pick(
-            self._settings.gossip_targets,
-            lambda record: not record.is_gone or (record.state is MemberState.DEAD and record.changed_at > told_since),
+            self._settings.gossip_targets, lambda record: not record.is_gone or record.changed_at > told_since
         )
         if not targets:
             self._outbox.drop_broadcasts()

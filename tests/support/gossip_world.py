@@ -16,6 +16,7 @@ from ceilo_gossip.serf.settings import SerfSettings
 from ceilo_gossip.swim.settings import SwimSettings
 from ceilo_gossip.swim.states import MemberState
 from ceilo_gossip.wire.address import Address
+from ceilo_gossip.wire.errors import WireError
 from ceilo_gossip.wire.stream import StreamFramer
 
 PORT = 7946
@@ -64,6 +65,10 @@ class GossipWorld:
         self._queue: list[tuple[float, int, Callable[[], None]]] = []
         self._order = itertools.count()
         self._cut: set[tuple[str, str]] = set()
+        # Who listens at an address without being a host: called with each packet and its source.
+        self.outsiders: dict[Address, Callable[[bytes, Address], None]] = {}
+        # Called with all that a host sends: its bytes, and whether it goes over a stream.
+        self.on_sent: Callable[[Host, bytes, bool], None] = lambda host, data, is_stream: None
 
     # Building.
 
@@ -153,6 +158,21 @@ class GossipWorld:
     def _at(self, at: float, action: Callable[[], None]) -> None:
         heapq.heappush(self._queue, (at, next(self._order), action))
 
+    def receive(self, host: Host, data: bytes, source: Address) -> None:
+        """A packet reaches a host now, from wherever it says."""
+        host.serf.receive_datagram(data, source, self.now)
+        self._flush(host)
+
+    def receive_stream(self, host: Host, data: bytes, source: Address) -> bytes:
+        """A stream reaches a host now: what it answers, b"" for nothing."""
+        try:
+            message = StreamFramer(is_encrypted=host.serf.keyring is not None).feed(data)
+        except WireError:
+            return b""
+        reply = b"" if message is None else host.serf.receive_stream(message, source, self.now)
+        self._flush(host)
+        return reply
+
     # The endpoint's part.
 
     def act(self, host: Host, deed: Callable[[Serf], object]) -> None:
@@ -165,8 +185,10 @@ class GossipWorld:
             host.events.append(event)
         for datagram in host.serf.datagrams_to_send(self.now):
             self.packets_sent += 1
+            self.on_sent(host, datagram.data, False)
             self._carry(host, datagram.destination, datagram.data)
         for request in host.serf.streams_to_open(self.now):
+            self.on_sent(host, request.data, True)
             self._dial(host, request.id, request.destination, request.data, request.deadline)
         self._set_timer(host)
 
@@ -201,6 +223,8 @@ class GossipWorld:
 
     def _arrive(self, source: Host, destination: Address, data: bytes) -> None:
         target = self._at_address(destination)
+        if target is None and destination in self.outsiders:
+            self.outsiders[destination](data, source.address)
         if target is None or not self._reaches(source, target):
             return
         if target.is_paused:
@@ -241,6 +265,8 @@ class GossipWorld:
             caller = replace(source.address, port=40000 + request_id % 20000)
             reply = target.serf.receive_stream(whole(data), caller, self.now)
             self._flush(target)
+            if reply:
+                self.on_sent(target, reply, True)
             self._at(self.now + 0.002, lambda: finish(whole(reply) if reply else None))
 
         self._at(self.now + 0.002, arrive)

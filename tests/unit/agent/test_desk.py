@@ -326,7 +326,7 @@ async def test_force_leave_through_a_real_pool_changes_no_verdict() -> None:
     judging.kill("h4", STORAGE)
     gossip.world.kill(gossip.hosts[3])
     gossip.world.run_until(lambda: gossip.hosts[0].sees("h4") is MemberState.DEAD, within=30)
-    gossip.world.run(SETTLED_AFTER)
+    gossip.world.run(SETTLED_AFTER + 0.1)
     judging.now = gossip.world.now
     await gossip.office.desk.force_leave(ForceLeaveRequest(host="h4"))
     assert gossip.hosts[0].sees("h4") is MemberState.LEFT

@@ -186,7 +186,7 @@ def test_request_that_is_not_understood_is_answered_with_an_error() -> None:
 
 def test_clock_cannot_be_driven_over_its_end() -> None:
     clock = LamportClock()
-    clock.witness(MAX_LTIME)
+    clock.adopt(MAX_LTIME)
     clock.increment()
     assert clock.time == MAX_LTIME
     assert decode_serf(encode_serf(JoinIntent(clock.time, "me"))) == JoinIntent(MAX_LTIME, "me")
