@@ -1,6 +1,6 @@
 """How soon does each profile notice a death, and whom does it wrongly give up? Measured in virtual time.
 
-    python -m tests.bench.profiles [--hours 1] [--seeds 1] [--profiles lan compute] [--json FILE]
+    python -m tests.bench.profiles [--hours 1] [--seeds 1] [--profiles lan compute] [--json FILE] [--rst FILE]
 
 Pools of 20 bare SWIM cores. False positives: members that run and were given up by at least one other, under each of
 four kinds of trouble, for the given time:
@@ -14,17 +14,17 @@ Detection: from the kill of a member to the first that gives it up, and until al
 
 import argparse
 import json
-import statistics
 import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from rich.console import Console
-from rich.table import Table
 
 from ceilo_gossip.swim.events import SwimEvent
 from ceilo_gossip.swim.settings import SwimSettings
+from tests.bench.scale import spread
+from tests.bench.tables import Figures, print_figures, to_rst
 from tests.support.swim_world import Simulated, SwimWorld, is_false
 
 PROFILES = {"lan": SwimSettings.lan, "compute": SwimSettings.compute}
@@ -106,33 +106,30 @@ def detect(profile: str, members: int, *, seed: int) -> Detection:
     return Detection(profile, members, seed, told[0] - killed_at, told[-1] - killed_at)
 
 
-def show(troubles: Sequence[Trouble], found: Sequence[Detection], console: Console) -> None:
-    """Two tables, one column for each profile."""
-    profiles = list(dict.fromkeys([one.profile for one in (*troubles, *found)]))
-    shown = Table(title="Running members given up, healthy + ailing ones")
-    for heading in ("trouble", "extent", *profiles):
-        shown.add_column(heading)
+def tables(troubles: Sequence[Trouble], found: Sequence[Detection]) -> Iterator[Figures]:
+    """One of false positives and one of detection, with a column for each profile."""
+    profiles = list(dict.fromkeys(one.profile for one in (*troubles, *found)))
+    rows = []
     for kind, extents in TROUBLES.items():
         for extent in extents:
-            cells = []
+            row = [kind, f"{extent:g} s" if kind == "standstill" else f"{extent:.0%}"]
             for profile in profiles:
                 runs = [one for one in troubles if (one.profile, one.kind, one.extent) == (profile, kind, extent)]
-                cells.append(f"{sum(one.healthy for one in runs)} + {sum(one.ailing for one in runs)}" if runs else "")
-            if any(cells):
-                shown.add_row(kind, f"{extent:g} s" if kind == "standstill" else f"{extent:.0%}", *cells)
-    console.print(shown)
-    shown = Table(title="Seconds from the kill, median (greatest): first gave it up, all had")
-    for heading in ("members", *profiles):
-        shown.add_column(heading)
-    for members in SIZES:
-        cells = []
+                row += [str(sum(one.healthy for one in runs)), str(sum(one.ailing for one in runs))]
+            rows.append(row)
+    headings = [f"{profile}: {whom}" for profile in profiles for whom in ("healthy", "ailing")]
+    yield Figures("Members that run and were given up", ["trouble", "extent", *headings], rows)
+    rows = []
+    for members in sorted({one.members for one in found}):
+        row = [f"{members:,}"]
         for profile in profiles:
             deaths = [one for one in found if (one.profile, one.members) == (profile, members)]
-            columns = ([one.first for one in deaths], [one.all for one in deaths])
-            cells.append(", ".join(f"{statistics.median(some):.2f} ({max(some):.2f})" for some in columns if some))
-        if any(cells):
-            shown.add_row(f"{members:,}", *cells)
-    console.print(shown)
+            row += [spread([one.first for one in deaths]), spread([one.all for one in deaths])]
+        rows.append(row)
+    headings = [f"{profile}: {who}" for profile in profiles for who in ("first", "all")]
+    yield Figures(
+        "Seconds from the kill, median (greatest), of the first to give it up and of all", ["members", *headings], rows
+    )
 
 
 def plan(profiles: Sequence[str], seeds: int) -> Iterator[tuple[str, str, float, int]]:
@@ -151,6 +148,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--seeds", type=int, default=1, help="runs of each trouble")
     parser.add_argument("--profiles", nargs="+", choices=sorted(PROFILES), default=list(PROFILES))
     parser.add_argument("--json", type=Path, help="write every run to this file")
+    parser.add_argument("--rst", type=Path, help="write the tables there as reStructuredText")
     arguments = parser.parse_args(argv)
     console, progress = Console(), Console(stderr=True)
     found = [
@@ -166,7 +164,10 @@ def main(argv: Sequence[str] | None = None) -> int:
         if arguments.json:
             text = {"troubles": [asdict(one) for one in troubles], "deaths": [asdict(one) for one in found]}
             arguments.json.write_text(json.dumps(text, indent=1) + "\n", encoding="utf-8")
-    show(troubles, found, console)
+    print_figures(tables(troubles, found), console)
+    if arguments.rst:
+        command = f"python -m tests.bench.profiles --hours {arguments.hours:g} --seeds {arguments.seeds}"
+        arguments.rst.write_text(to_rst(tables(troubles, found), command=command), "utf-8")
     return 0
 
 

@@ -1,6 +1,6 @@
 """Does it stay quick, and cheap for each member, when the pool grows? Measured in virtual time beside the formulas.
 
-    python -m tests.bench.scale [--sizes 10 100 1000] [--trials 20] [--largest] [--json FILE]
+    python -m tests.bench.scale [--sizes 10 100 1000] [--trials 20] [--largest] [--json FILE] [--rst FILE]
 
 For each size: pools in which everybody knows everybody run idle, then members are killed, and the pool is watched until
 all survivors have declared all of them failed. Settings: memberlist's LAN profile. Every member is the production SWIM
@@ -23,13 +23,13 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from rich.console import Console
-from rich.table import Table
 
 from ceilo_gossip.swim.broadcasts import SMALL_POOL
 from ceilo_gossip.swim.events import MemberFailed, MemberSuspected, SwimEvent
 from ceilo_gossip.swim.settings import SwimSettings
 from ceilo_gossip.swim.suspicion import suspicion_bounds
 from ceilo_gossip.wire.tags import encode_tags
+from tests.bench.tables import Figures, print_figures, to_rst
 from tests.support.swim_world import Simulated, SwimWorld, is_false, push_pull_interval
 
 SIZES = (10, 100, 1000)
@@ -49,7 +49,11 @@ META = encode_tags(
         "version": "1.0.0",
     }
 )
-HOWS = ("one", "together", "in turn")
+HOWS = {
+    "one": "One member dies",
+    "together": "A tenth of the pool, 100 at most, dies at once; formula for one death",
+    "in turn": "As many die within three seconds, one after the other; formula for one death",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,10 +140,10 @@ def kill(world: SwimWorld, how: str) -> tuple[Watcher, dict[str, float]]:
     return watcher, killed
 
 
-def run_trial(members: int, how: str, *, seed: int, joined: bool = False) -> Trial:
-    """One pool: idle, then failing."""
+def run_trial(members: int, how: str, *, seed: int, joined: bool = False, idle: float | None = None) -> Trial:
+    """One pool: idle (for the usual time, or so many seconds), then failing."""
     world = pool(members, seed=seed, joined=joined)
-    idle = IDLE[members]
+    idle = idle or IDLE[members]
     datagrams, sent, streamed = world.datagrams, world.datagram_bytes, world.stream_bytes
     world.run(idle)
     idle_datagrams = (world.datagrams - datagrams) / members / idle
@@ -222,12 +226,13 @@ def bytes_of_a_record() -> float:
     return (large - small) / 20
 
 
-def spread(figures: Sequence[float]) -> str:
+def spread(figures: Sequence[float], *, digits: int = 2) -> str:
     """Median and the greatest."""
-    return f"{statistics.median(figures):.2f} ({max(figures):.2f})"
+    return f"{statistics.median(figures):,.{digits}f} ({max(figures):,.{digits}f})"
 
 
 ROWS: tuple[tuple[str, Callable[[Sequence[Trial]], str], Callable[[Expected], float] | None], ...] = (
+    ("deaths, in pools", lambda t: f"{sum(len(one.deaths) for one in t):,} in {len(t)}", None),
     (
         "first suspicion, s",
         lambda t: spread([d.first_suspicion for one in t for d in one.deaths]),
@@ -236,72 +241,65 @@ ROWS: tuple[tuple[str, Callable[[Sequence[Trial]], str], Callable[[Expected], fl
     ("first failed, s", lambda t: spread([d.first_failed for one in t for d in one.deaths]), lambda e: e.first_failed),
     ("all know, s", lambda t: spread([d.all_know for one in t for d in one.deaths]), lambda e: e.all_know),
     ("datagrams idle, /s", lambda t: spread([one.idle_datagrams for one in t]), lambda e: e.idle_datagrams),
-    ("bytes idle, /s", lambda t: spread([one.idle_bytes for one in t]), None),
-    ("push/pull bytes, /s", lambda t: spread([one.push_pull_bytes for one in t]), lambda e: e.push_pull_bytes),
+    ("bytes idle, /s", lambda t: spread([one.idle_bytes for one in t], digits=0), None),
+    (
+        "push/pull bytes, /s",
+        lambda t: spread([one.push_pull_bytes for one in t], digits=0),
+        lambda e: e.push_pull_bytes,
+    ),
     ("datagrams until known, /s", lambda t: spread([one.failing_datagrams for one in t]), None),
-    ("bytes until known, /s", lambda t: spread([one.failing_bytes for one in t]), None),
-    ("datagrams for the deaths", lambda t: spread([one.extra_datagrams for one in t]), lambda e: e.extra_datagrams),
+    ("bytes until known, /s", lambda t: spread([one.failing_bytes for one in t], digits=0), None),
+    (
+        "datagrams for the deaths",
+        lambda t: spread([one.extra_datagrams for one in t], digits=0),
+        lambda e: e.extra_datagrams,
+    ),
     ("highest health score", lambda t: str(max(one.awareness for one in t)), None),
     ("declared failed falsely", lambda t: str(sum(one.false for one in t)), None),
 )
 
 
-def show(trials: Sequence[Trial], console: Console) -> None:
+def tables(trials: Sequence[Trial]) -> Iterator[Figures]:
     """One table for each way of dying, figures beside formulas, and one to compare joined pools with those set up."""
     record_bytes, settings = bytes_of_a_record(), SwimSettings.lan()
-    for how in HOWS:
-        _show_some(
-            console,
-            f"{how}: each member, median of all trials (greatest); formula for one death",
-            {
-                f"{size:,}": [one for one in trials if (one.members, one.how, one.joined) == (size, how, False)]
-                for size in sorted({one.members for one in trials})
-            },
-            lambda some: expected(some[0].members, settings, record_bytes),
-        )
-    _show_some(
-        console,
-        "one: pools that were set up, and pools that joined",
-        {
-            f"{size:,} {'joined' if joined else 'set up'}": [
-                one for one in trials if (one.members, one.how, one.joined) == (size, "one", joined)
-            ]
-            for size in JOINED
-            for joined in (False, True)
-        },
-        None,
-    )
+    for how, title in HOWS.items():
+        columns = {
+            f"{size:,}": [one for one in trials if (one.members, one.how, one.joined) == (size, how, False)]
+            for size in sorted({one.members for one in trials})
+        }
+        yield _table(title, columns, lambda some: expected(some[0].members, settings, record_bytes))
+    joined = {
+        f"{size:,} {'joined' if joined else 'set up'}": [
+            one for one in trials if (one.members, one.how, one.joined) == (size, "one", joined)
+        ]
+        for size in JOINED
+        for joined in (False, True)
+    }
+    yield _table("One member dies, in pools that were set up and in pools that joined", joined, None)
 
 
-def _show_some(
-    console: Console,
-    title: str,
-    columns: dict[str, list[Trial]],
-    formulas: Callable[[Sequence[Trial]], Expected] | None,
-) -> None:
+def _table(
+    title: str, columns: dict[str, list[Trial]], formulas: Callable[[Sequence[Trial]], Expected] | None
+) -> Figures:
     columns = {name: some for name, some in columns.items() if some}
-    if not columns:
-        return
-    shown = Table(title=title)
-    shown.add_column("")
+    headings = ["of each member"]
     for name in columns:
-        shown.add_column(name, justify="right")
-        if formulas is not None:
-            shown.add_column("formula", justify="right")
+        headings += [name] if formulas is None else [name, "formula"]
+    rows = []
     for name, measured, formula in ROWS:
-        cells = []
+        row = [name]
         for some in columns.values():
-            cells.append(measured(some))
+            row.append(measured(some))
             if formulas is not None:
-                cells.append("" if formula is None else f"{formula(formulas(some)):.2f}")
-        shown.add_row(name, *cells)
-    console.print(shown)
+                row.append("" if formula is None else f"{formula(formulas(some)):,.2f}")
+        rows.append(row)
+    return Figures(title, headings, rows)
 
 
 def plan(sizes: Sequence[int], trials: int | None) -> Iterator[tuple[int, str, int, bool]]:
     """Size, way of dying, seed, and whether the pool really joins."""
     for size in sizes:
-        for how in HOWS[:2] if size == LARGEST else HOWS:
+        for how in list(HOWS)[:2] if size == LARGEST else HOWS:
             for seed in range(1, (trials or TRIALS[size]) + 1):
                 yield size, how, seed, False
         if size in JOINED:
@@ -309,19 +307,31 @@ def plan(sizes: Sequence[int], trials: int | None) -> Iterator[tuple[int, str, i
                 yield size, "one", seed, True
 
 
+def read_trials(path: Path) -> list[Trial]:
+    """What an earlier run wrote."""
+    return [
+        Trial(**{**one, "deaths": tuple(Death(**death) for death in one["deaths"])})
+        for one in json.loads(path.read_text("utf-8"))
+    ]
+
+
 def main(argv: Sequence[str] | None = None) -> int:
     """Run, print, and return 0."""
     parser = argparse.ArgumentParser(prog="python -m tests.bench.scale", description=__doc__.split("\n")[0])
-    parser.add_argument("--sizes", type=int, nargs="+", choices=sorted(IDLE), default=list(SIZES))
+    parser.add_argument("--sizes", type=int, nargs="*", choices=sorted(IDLE), default=list(SIZES))
     parser.add_argument(
         "--trials", type=int, help="pools for each size and way of dying; fewer for large ones if unset"
     )
     parser.add_argument("--largest", action="store_true", help=f"a pool of {LARGEST:,} as well")
     parser.add_argument("--json", type=Path, help="write every trial to this file")
+    parser.add_argument(
+        "--add", type=Path, action="append", default=[], help="trials of earlier runs, from their --json"
+    )
+    parser.add_argument("--rst", type=Path, help="write the tables there as reStructuredText")
     arguments = parser.parse_args(argv)
     sizes = [*arguments.sizes, LARGEST] if arguments.largest else arguments.sizes
     console, progress = Console(), Console(stderr=True)
-    trials = []
+    trials = [trial for path in arguments.add for trial in read_trials(path)]
     for size, how, seed, joined in plan(sizes, arguments.trials):
         progress.print(f"{size:,} members, {how}, seed {seed}{', joined' if joined else ''}")
         # Millions of records live as long as the trial: to look through them for garbage would be most of the work.
@@ -332,7 +342,9 @@ def main(argv: Sequence[str] | None = None) -> int:
         if arguments.json:
             text = json.dumps([asdict(one) for one in trials], indent=1)
             arguments.json.write_text(text + "\n", encoding="utf-8")
-    show(trials, console)
+    print_figures(tables(trials), console)
+    if arguments.rst:
+        arguments.rst.write_text(to_rst(tables(trials), command="python -m tests.bench.scale --largest"), "utf-8")
     return 0
 
 
