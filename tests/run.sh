@@ -14,7 +14,7 @@ set -euo pipefail
 
 readonly TIERS=(lint unit property simulation interop lab)
 # Bounds in seconds for a whole tier, several times what they take on two cores; a hang ends here and not in CI's limit.
-declare -rA TIER_LIMIT=([lint]=600 [unit]=900 [property]=600 [simulation]=900 [interop]=600 [lab]=1500)
+declare -rA TIER_LIMIT=([lint]=600 [unit]=1200 [property]=900 [simulation]=1200 [interop]=2400 [lab]=1500)
 readonly LAB_TEST_LIMIT=900  # One lab test may bring the whole cloud up.
 
 root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
