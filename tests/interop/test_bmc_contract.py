@@ -28,7 +28,7 @@ from remediation.fencing.redfish import RedfishDriver
 from remediation.fencing.secret import Secret
 from tests.support.bmc_path import TcpPath, UdpPath
 from tests.support.bmc_servers import PASSWORD, BmcServer, IpmiSim, SushyEmulator
-from tests.support.serf_agent import loopback_of_its_own
+from tests.support.mixed_pool import loopback_of_its_own
 from tests.unit.fencing.conftest import BmcProcess, operations, process_texts
 
 OTHER_GUID = "4c4c4544-0042-3510-8052-b4c04f564431"
