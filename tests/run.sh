@@ -14,7 +14,9 @@ set -euo pipefail
 
 readonly TIERS=(lint unit property simulation interop lab)
 # Bounds in seconds for a whole tier, several times what they take on two cores; a hang ends here and not in CI's limit.
-declare -rA TIER_LIMIT=([lint]=600 [unit]=1200 [property]=900 [simulation]=1200 [interop]=2400 [lab]=1500)
+declare -rA TIER_LIMIT=(
+    [lint]=600 [unit]=1200 [property]=900 [simulation]=1200 [interop]=2400 [lab]=1500
+)
 readonly LAB_TEST_LIMIT=900  # One lab test may bring the whole cloud up.
 
 root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
@@ -95,7 +97,12 @@ bound() {
 run_lint() {
     local scripts
     # Exactly the tracked files that start as a shell script does, or are named as one.
-    mapfile -t scripts < <({ git ls-files '*.sh'; git grep -lI -E '^#! ?/.*[/ ](ba)?sh$' -- .; } | sort -u)
+    mapfile -t scripts < <(
+        {
+            git ls-files '*.sh'
+            git grep -nI -E '^#! ?/.*[/ ](ba)?sh$' -- . | sed -n 's/^\(.*\):1:.*/\1/p'
+        } | sort -u
+    )
     step 'ruff check' bound ruff check --no-cache .
     step 'ruff format' bound ruff format --no-cache --check .
     step 'mypy --strict, the packages' bound mypy --cache-dir "$cache/mypy" --strict -p ceilo_gossip -p remediation
