@@ -11,6 +11,7 @@ from ceilo_gossip.wire.keyring import Keyring
 # Name of the constant -> its value while a member is fuzzed. Each stands in the modules of swim and serf.
 SMALL: Mapping[str, int] = {
     "MAX_MEMBERS": 8,
+    "CROWDED": 6,
     "MAX_QUEUED": 12,
     "MAX_PINGS": 4,
     "MAX_RELAYS": 4,

@@ -33,7 +33,9 @@ def test_each_event_is_told_once_and_none_that_is_too_old(
         before, clock = len(told), events.clock.time
         match deed:
             case UserEvent():
-                events.receive(deed, b"as it came", 1.0)
+                # What is too far ahead is not believed by `Serf`, and never gets here.
+                if events.clock.is_credible(deed.ltime):
+                    events.receive(deed, b"as it came", 1.0)
             case int():
                 events.begin_at(deed)
                 minimum = max(minimum, deed)
