@@ -21,7 +21,6 @@ from ceilo_gossip.wire.messages import Alive
 CROWDED = MAX_MEMBERS * 3 // 4
 # Newcomers that are asked and not yet heard, each for so many seconds: a few packets a second, whatever is invented.
 MAX_ASKED = 32
-_FOR_STRANGERS = MAX_ASKED // 2
 ASK_FOR = 1.0
 # Names that one host may add to a crowded table. An honest one adds one.
 MAX_OF_ONE_HOST = 8
@@ -51,7 +50,7 @@ class Newcomers:
             self._counters["members_over_limit"] += 1
             return False
         if not is_there:
-            self._ask(claim, now, at_most=MAX_ASKED if is_vouched_for else _FOR_STRANGERS)
+            self._ask(claim, now, at_most=MAX_ASKED if is_vouched_for else MAX_ASKED // 2)
             return False
         self._of_host[host] += 1
         return True

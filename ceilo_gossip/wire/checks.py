@@ -60,15 +60,20 @@ def check_version(version: bytes) -> None:
 
 
 def is_compatible(version: bytes) -> bool:
-    """Whether a member with this (checked) vector and we can be in one pool: each speaks what the other understands.
+    """Whether a member with this (checked) vector can be in one pool with all others for which this is true.
 
-    A member for which this is false would fail every push/pull of everybody who hears of it, so it is never stored.
+    An agent refuses an exchange in which some member speaks what another one does not understand, so two members that
+    each fit us may poison the pool together: one that understands Serf protocol 5 only, and one that speaks 2. So
+    everybody has to understand what all may speak: of memberlist protocol 2, which every agent since 2013 speaks, and
+    of Serf's all from 2 to 5, as every agent since 2016 does. Who does not is never stored.
     """
     low, high, current, serf_low, serf_high, serf_current = version
-    our_low, our_high, our_current, our_serf_low, our_serf_high, our_serf_current = OUR_VERSION
+    speaks = OUR_VERSION[2]
+    serf_first, serf_last = OUR_VERSION[3:5]
     return (
-        low <= our_current <= high
-        and our_low <= current <= our_high
-        and serf_low <= our_serf_current <= serf_high
-        and our_serf_low <= serf_current <= our_serf_high
+        low <= speaks <= high
+        and current == speaks
+        and serf_low <= serf_first
+        and serf_last <= serf_high
+        and serf_first <= serf_current <= serf_last
     )

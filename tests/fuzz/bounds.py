@@ -12,6 +12,8 @@ from ceilo_gossip.wire.keyring import Keyring
 SMALL: Mapping[str, int] = {
     "MAX_MEMBERS": 8,
     "CROWDED": 6,
+    "MAX_ASKED": 2,
+    "MAX_OF_ONE_HOST": 1,
     "MAX_QUEUED": 12,
     "MAX_PINGS": 4,
     "MAX_RELAYS": 4,

@@ -160,6 +160,13 @@ class Watched:
             Dead(2**32 - 2, victim, victim),
         )
 
+    def version(self, number: int) -> None:
+        """Members each of which fits us, and which do not fit each other."""
+        self.announce("new", HOME.raw_host)
+        self.announce("old", HOME.raw_host)
+        for name, version in (("new", (1, 5, 5, 5, 5, 5)), ("old", (1, 5, 2, 2, 5, 2)), ("new", (1, 2, 2, 5, 5, 5))):
+            self.attacker.tell(self.host(number), Alive(1, name, HOME.raw_host, HOME.port, b"", bytes(version)))
+
     def table(self, number: int) -> None:
         self.announce("mapped", MAPPED)
         record = RemoteRecord("mapped", MAPPED, PORT, b"", 3, number % 4, OUR_VERSION)
@@ -180,7 +187,7 @@ DEEDS: Mapping[str, Callable[[Watched, int], None]] = {
     name: getattr(Watched, name)
     for name in (
         *("kill", "restart", "leave", "pause", "cut", "heal", "tag", "event", "query", "key", "forget"),
-        *("double", "agent", "lie", "table"),
+        *("double", "agent", "lie", "table", "version"),
     )
 }
 STEPS = st.lists(st.tuples(st.sampled_from(sorted(DEEDS)), st.integers(0, 1000)), max_size=12)

@@ -12,7 +12,10 @@ from tests.fuzz.targets import TARGETS
 # If the stories no longer come this far, the fuzzer wants another run.
 LIFE = {MemberJoined, MemberSuspected, MemberRefuted, MemberFailed, MemberLeft, UserEventReceived, QueryReceived}
 # What a member counts when something has reached its bound.
-LIMITS = {"newcomers_put_off", "streams_over_limit", "relays_over_limit", "query_responses_over_limit"}
+LIMITS = {
+    *("newcomers_put_off", "members_over_limit", "streams_over_limit", "relays_over_limit"),
+    "query_responses_over_limit",
+}
 
 
 @pytest.mark.parametrize("target", TARGETS)

@@ -190,6 +190,15 @@ def _check_member(fields: Mapping[str, Any]) -> None:
     assert low <= 2 <= high and 1 <= current <= 5 and serf_low <= 5 <= serf_high and 2 <= serf_current <= 5
 
 
+def _check_table(records: Sequence[Mapping[str, Any]]) -> None:
+    """memberlist's verifyProtocol: each must speak what all understand, or the whole exchange is refused."""
+    versions = [record["Vsn"] for record in records]
+    for at in (0, 3):
+        low = max((version[at] for version in versions), default=0)
+        high = min((version[at + 1] for version in versions), default=255)
+        assert all(low <= version[at + 2] <= high for version in versions), "somebody speaks what another does not"
+
+
 def check_serf(payload: bytes) -> None:
     """A message of Serf. What others wrote is passed on as it came; it must be a message at least."""
     assert payload, "a message of Serf without bytes"
@@ -222,6 +231,7 @@ def check_stream(
         assert record["Name"] and record["State"] in (0, 1, 2, 3)
         _check_member(record)
         records.append(record)
+    _check_table(records)
     assert len(data) - reader.at == header["UserStateLen"]
     if header["UserStateLen"]:
         state = _Reader(data, reader.at + 1)

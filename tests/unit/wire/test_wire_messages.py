@@ -139,7 +139,10 @@ def test_name_that_is_no_text_is_a_wire_error() -> None:
     ("version", "fits"),
     [
         (OUR_VERSION, True),
-        (bytes((1, 5, 5, 2, 5, 4)), True),
+        (bytes((1, 5, 2, 2, 5, 4)), True),
+        (bytes((2, 2, 2, 1, 6, 2)), True),
+        (bytes((1, 5, 5, 2, 5, 5)), False),
+        (bytes((1, 5, 2, 5, 5, 5)), False),
         (bytes((1, 5, 2, 0, 0, 0)), False),
         (bytes((1, 5, 2, 2, 4, 4)), False),
         (bytes((3, 5, 3, 2, 5, 5)), False),
