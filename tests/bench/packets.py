@@ -162,7 +162,7 @@ def asking(swim: Swim) -> Callable[[], object]:
     def work() -> None:
         swim.probe("compute-2", 5.0)
         swim.datagrams_to_send(5.0)
-        swim.receive_datagram(sealed(Ack(swim._prober._seq_no)), PEER, 5.0)
+        swim.receive_datagram(sealed(Ack(next(reversed(swim._prober._pings)))), PEER, 5.0)
 
     return work
 

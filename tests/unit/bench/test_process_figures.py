@@ -39,7 +39,8 @@ def test_memory_that_is_written_to_is_private() -> None:
         program("x = b'1' * (50 << 20)\nprint(flush=True)\ninput()") as big,
     ):
         grown = process_figures.memory(big).private - process_figures.memory(small).private
-    assert 50 * MIB <= grown < 52 * MIB
+    # What the two share with each other of the interpreter may differ by a few pages.
+    assert 49.5 * MIB <= grown < 52 * MIB
 
 
 def test_what_processes_share_is_counted_once() -> None:
