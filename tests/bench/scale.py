@@ -278,6 +278,10 @@ def tables(trials: Sequence[Trial]) -> Iterator[Figures]:
     yield _table("One member dies, in pools that were set up and in pools that joined", joined, None)
 
 
+def _figure(value: float) -> str:
+    return f"{value:,.2f}" if value < 30 else f"{value:,.0f}"
+
+
 def _table(
     title: str, columns: dict[str, list[Trial]], formulas: Callable[[Sequence[Trial]], Expected] | None
 ) -> Figures:
@@ -291,7 +295,7 @@ def _table(
         for some in columns.values():
             row.append(measured(some))
             if formulas is not None:
-                row.append("" if formula is None else f"{formula(formulas(some)):,.2f}")
+                row.append("" if formula is None else _figure(formula(formulas(some))))
         rows.append(row)
     return Figures(title, headings, rows)
 

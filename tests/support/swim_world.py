@@ -14,6 +14,7 @@ import math
 import random
 from collections.abc import Callable, Sequence
 
+from ceilo_gossip.swim.answers import Answer
 from ceilo_gossip.swim.events import MemberFailed, SwimEvent
 from ceilo_gossip.swim.output import StreamRequest
 from ceilo_gossip.swim.settings import SwimSettings
@@ -92,7 +93,7 @@ class SwimWorld:
     # How the pool comes to be.
 
     def introduce(self) -> None:
-        """Everybody knows everybody, as in a pool that has lived for long.
+        """Everybody knows everybody and has been answered by all, as in a pool that has lived for long.
 
         What such a pool has come to is set directly, or a pool of ten thousand would spend the day with joining.
         """
@@ -103,12 +104,14 @@ class SwimWorld:
                 own.name, own.raw_host, own.port, own.meta, OUR_VERSION, 1, MemberState.ALIVE, self.now
             )
         names = list(records)
+        answered = dict.fromkeys(names, Answer(self.now, None))
         orders = [self.rng.sample(names, len(names)) for _ in range(min(_ORDERS, len(names)))]
         for member in self.members:
             order, start = orders[member.number % len(orders)], self.rng.randrange(len(names))
             table = member.swim.table
             table._records = records.copy()
             table._order = order[start:] + order[:start]
+            table.answers._answers = answered.copy()
             member.swim._push_pull_at = self.now + self.rng.uniform(
                 0.0, push_pull_interval(self._settings[0], len(names))
             )
